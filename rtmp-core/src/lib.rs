@@ -1,0 +1,11 @@
+//! The RTMP protocol as a calculation.
+
+pub mod chunk;
+pub mod flv;
+pub mod handshake;
+pub mod message;
+mod timestamp;
+pub mod url;
+
+pub use message::{MediaKind, MediaMessage};
+pub use timestamp::{Timestamp, TimestampUnwrapper};

@@ -1,0 +1,71 @@
+//! Audio, video and data messages (RTMP 1.0 section 7.1.2 to 7.1.5), payload untouched.
+
+use bytes::Bytes;
+
+use crate::Timestamp;
+
+/// What a [`MediaMessage`] carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MediaKind {
+    /// Audio (message type 8): the body of an FLV audio tag.
+    Audio,
+    /// Video (message type 9): the body of an FLV video tag.
+    Video,
+    /// AMF0 data (message type 18): a handler name such as `onMetaData`, then values.
+    Data,
+    /// AMF3 data (message type 15): a format selector byte, then what [`MediaKind::Data`] has.
+    Amf3Data,
+}
+
+impl MediaKind {
+    /// Whether this is data (metadata, cue points, text) in either encoding.
+    #[must_use]
+    pub const fn is_data(self) -> bool {
+        matches!(self, Self::Data | Self::Amf3Data)
+    }
+}
+
+/// One message of a stream's media: what a publisher sends and a player receives, and what an FLV tag holds.
+///
+/// The payload is shared, so a clone costs no copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaMessage {
+    /// Audio, video or data.
+    pub kind: MediaKind,
+    /// Absolute decoding time on the stream's clock.
+    pub timestamp: Timestamp,
+    /// The body as it stands on the wire.
+    pub payload: Bytes,
+}
+
+impl MediaMessage {
+    /// An audio message; `payload` is the body of an FLV audio tag.
+    #[must_use]
+    pub fn audio(timestamp: Timestamp, payload: impl Into<Bytes>) -> Self {
+        Self {
+            kind: MediaKind::Audio,
+            timestamp,
+            payload: payload.into(),
+        }
+    }
+
+    /// A video message; `payload` is the body of an FLV video tag.
+    #[must_use]
+    pub fn video(timestamp: Timestamp, payload: impl Into<Bytes>) -> Self {
+        Self {
+            kind: MediaKind::Video,
+            timestamp,
+            payload: payload.into(),
+        }
+    }
+
+    /// An AMF0 data message; `payload` is a list of AMF0 values, the first a handler name.
+    #[must_use]
+    pub fn data(timestamp: Timestamp, payload: impl Into<Bytes>) -> Self {
+        Self {
+            kind: MediaKind::Data,
+            timestamp,
+            payload: payload.into(),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Messages.
+
+mod media;
+
+pub use media::{MediaKind, MediaMessage};
