@@ -1,0 +1,371 @@
+//! Puts chunks together into messages (RTMP 1.0 section 5.3.1).
+//!
+//! Feed it whatever the socket gave; it yields whole messages and keeps the rest. Set Chunk Size and Abort Message
+//! act here, because the next header already depends on them; they are handed on all the same.
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio_util::codec::Decoder;
+
+use super::header::{BasicHeader, ChunkFormat, MessageHeader};
+use super::streams::{ChunkStream, ChunkStreams};
+use super::{
+    ChunkError, ChunkLimits, ChunkStreamId, DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, MessageType, RawMessage,
+};
+
+/// A payload buffer starts with room for no more than this, unless more bytes are there already.
+const FIRST_RESERVE: usize = 4096;
+
+/// Decodes a peer's chunk stream into [`RawMessage`]s.
+///
+/// Each payload is copied once, out of the read buffer, so that a message that is kept does not keep the buffer.
+///
+/// Tolerated, because real peers do it: ids in a longer form than needed; a type 1 chunk as the first of a chunk
+/// stream (librtmp); a new header of the same length and type inside a message, which continues it; extended
+/// timestamps that type 3 chunks do not repeat (old encoders), or repeat as absolute time.
+///
+/// # Errors
+///
+/// After an error the place of the next header is unknown and every further call fails to make sense: close the
+/// connection.
+#[derive(Debug)]
+pub struct ChunkDecoder {
+    limits: ChunkLimits,
+    chunk_size: usize,
+    streams: ChunkStreams,
+    state: State,
+    partial_messages: usize,
+    partial_bytes: usize,
+    /// The peer was seen to leave extended timestamps out of type 3 chunks.
+    peer_omits_extended: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Header,
+    /// Inside a chunk of the stream at `place`, which still owes this many payload bytes.
+    Payload {
+        place: usize,
+        owed: usize,
+    },
+}
+
+impl Default for ChunkDecoder {
+    fn default() -> Self {
+        Self::new(ChunkLimits::default())
+    }
+}
+
+impl ChunkDecoder {
+    /// A decoder at the start of a chunk stream, behind the handshake.
+    #[must_use]
+    pub fn new(limits: ChunkLimits) -> Self {
+        Self {
+            limits,
+            chunk_size: DEFAULT_CHUNK_SIZE as usize,
+            streams: ChunkStreams::default(),
+            state: State::Header,
+            partial_messages: 0,
+            partial_bytes: 0,
+            peer_omits_extended: false,
+        }
+    }
+
+    /// The chunk size that the peer has announced, in bytes; 128 until then.
+    #[must_use]
+    pub fn chunk_size(&self) -> u32 {
+        self.chunk_size as u32
+    }
+
+    /// Replaces the limits, for instance when a peer has earned larger ones. They bind from the next chunk on.
+    pub fn set_limits(&mut self, limits: ChunkLimits) {
+        self.limits = limits;
+    }
+
+    /// Reads the header at the start of `input`: its length, or `None` if more bytes are needed. State changes only
+    /// when the header is there as a whole.
+    fn read_header(&mut self, input: &[u8]) -> Result<Option<usize>, ChunkError> {
+        let Some((BasicHeader { format, chunk_stream }, basic_len)) = BasicHeader::parse(input) else {
+            return Ok(None);
+        };
+        let rest = input.get(basic_len..).unwrap_or_default();
+        let known = self.streams.find(chunk_stream);
+
+        let (place, header_len) = if format == ChunkFormat::Nothing {
+            let Some(place) = known else {
+                return Err(missing_header(chunk_stream, format));
+            };
+            match self.repeat_header(place, rest) {
+                Some(extended_len) => (place, extended_len),
+                None => return Ok(None),
+            }
+        } else {
+            let Some((header, header_len)) = MessageHeader::parse(format, rest) else {
+                return Ok(None);
+            };
+            let place = match known {
+                Some(place) => place,
+                None if format == ChunkFormat::TimeOnly => return Err(missing_header(chunk_stream, format)),
+                None => self.streams.add(chunk_stream, self.limits.max_chunk_streams)?,
+            };
+            self.apply_header(place, header)?;
+            (place, header_len)
+        };
+
+        let stream = self.streams.at(place);
+        if !stream.in_message {
+            stream.in_message = true;
+            self.partial_messages += 1;
+            if self.partial_messages > self.limits.max_partial_messages {
+                return Err(ChunkError::TooManyPartialMessages {
+                    limit: self.limits.max_partial_messages,
+                });
+            }
+        }
+        let owed = (stream.length - stream.payload.len()).min(self.chunk_size);
+        self.state = State::Payload { place, owed };
+        Ok(Some(basic_len + header_len))
+    }
+
+    /// Takes over the fields of a type 0, 1 or 2 header, which starts a message or, inside one, continues it.
+    fn apply_header(&mut self, place: usize, header: MessageHeader) -> Result<(), ChunkError> {
+        let stream = self.streams.at(place);
+        let (length, message_type) = header.message.unwrap_or((stream.length, stream.message_type));
+        if stream.in_message {
+            let same_stream = header.stream.is_none_or(|id| id == stream.stream);
+            if length == stream.length && message_type == stream.message_type && same_stream {
+                // Some encoders send whole headers on continuation chunks; the message keeps its time.
+                stream.extended = header.extended.then_some(header.time);
+                return Ok(());
+            }
+            if header.stream.is_none() {
+                let received = stream.payload.len();
+                return Err(ChunkError::LengthChanged {
+                    chunk_stream: stream.id,
+                    received,
+                    length,
+                });
+            }
+            // A type 0 header describes a new message completely: the old one was given up.
+            Self::drop_partial(stream, &mut self.partial_messages, &mut self.partial_bytes);
+        }
+        if length > self.limits.max_message_len {
+            let limit = self.limits.max_message_len;
+            return Err(ChunkError::MessageTooLong {
+                chunk_stream: stream.id,
+                length,
+                limit,
+            });
+        }
+        match header.stream {
+            Some(id) => {
+                stream.stream = id;
+                stream.timestamp = crate::Timestamp::from_millis(header.time);
+            }
+            None => stream.timestamp = stream.timestamp.wrapping_add(header.time),
+        }
+        // After type 0 a message that starts with type 3 adds the absolute time again (5.3.1.2.4).
+        stream.delta = header.time;
+        stream.extended = header.extended.then_some(header.time);
+        stream.length = length;
+        stream.message_type = message_type;
+        Ok(())
+    }
+
+    /// Applies a type 3 header: the length of the extended timestamp behind it, or `None` if more bytes are needed
+    /// to tell whether there is one.
+    fn repeat_header(&mut self, place: usize, rest: &[u8]) -> Option<usize> {
+        let stream = self.streams.at(place);
+        let mut extended_len = 0;
+        if let Some(extended) = stream.extended {
+            if stream.in_message {
+                if !self.peer_omits_extended {
+                    let absolute = stream.timestamp.as_millis();
+                    match starts_with_either(rest, extended.to_be_bytes(), absolute.to_be_bytes())? {
+                        true => extended_len = 4,
+                        false => self.peer_omits_extended = true,
+                    }
+                }
+            } else if !self.peer_omits_extended {
+                let value = u32::from_be_bytes(*rest.first_chunk()?);
+                stream.extended = Some(value);
+                stream.delta = value;
+                extended_len = 4;
+            }
+        }
+        if !stream.in_message {
+            stream.timestamp = stream.timestamp.wrapping_add(stream.delta);
+        }
+        Some(extended_len)
+    }
+
+    /// Takes payload bytes for the chunk in progress; `Some` when they complete its message.
+    fn read_payload(
+        &mut self,
+        place: usize,
+        mut owed: usize,
+        src: &mut BytesMut,
+    ) -> Result<Option<RawMessage>, ChunkError> {
+        let stream = self.streams.at(place);
+        if stream.payload.is_empty() && owed == stream.length && src.len() >= owed {
+            // The usual case: the message is one chunk, and all of it is there.
+            let payload = Bytes::copy_from_slice(src.get(..owed).unwrap_or_default());
+            src.advance(owed);
+            self.state = State::Header;
+            return Ok(Some(self.complete(place, payload)));
+        }
+        let had = stream.payload.len();
+        let mut taken = 0;
+        let finished = loop {
+            let available = src.get(taken..).unwrap_or_default();
+            let part = available.get(..owed).unwrap_or(available);
+            reserve(stream, part.len(), src.len());
+            stream.payload.extend_from_slice(part);
+            taken += part.len();
+            owed -= part.len();
+            if owed > 0 || stream.payload.len() == stream.length {
+                break owed == 0;
+            }
+            // Continuation chunks of the same message mostly follow at once; this reads their one-byte headers.
+            let id = stream.id.get();
+            if id >= 64 || stream.extended.is_some() || src.get(taken) != Some(&(0xC0 | id as u8)) {
+                break true;
+            }
+            taken += 1;
+            owed = (stream.length - stream.payload.len()).min(self.chunk_size);
+        };
+        src.advance(taken);
+        self.state = if finished {
+            State::Header
+        } else {
+            State::Payload { place, owed }
+        };
+        self.partial_bytes += stream.payload.len() - had;
+        if self.partial_bytes > self.limits.max_partial_bytes {
+            return Err(ChunkError::PartialMessagesTooLong {
+                limit: self.limits.max_partial_bytes,
+            });
+        }
+        if !finished || stream.payload.len() < stream.length {
+            return Ok(None);
+        }
+        let payload = std::mem::take(&mut stream.payload).freeze();
+        self.partial_bytes -= payload.len();
+        Ok(Some(self.complete(place, payload)))
+    }
+
+    fn complete(&mut self, place: usize, payload: Bytes) -> RawMessage {
+        let stream = self.streams.at(place);
+        stream.in_message = false;
+        self.partial_messages -= 1;
+        RawMessage {
+            chunk_stream: stream.id,
+            timestamp: stream.timestamp,
+            message_type: stream.message_type,
+            stream: stream.stream,
+            payload,
+        }
+    }
+
+    /// Acts on the two messages that change the chunk stream itself.
+    fn obey(&mut self, message: &RawMessage) -> Result<(), ChunkError> {
+        if !matches!(
+            message.message_type,
+            MessageType::SetChunkSize | MessageType::Abort
+        ) {
+            return Ok(());
+        }
+        let Some(field) = message.payload.first_chunk() else {
+            let length = message.payload.len();
+            return Err(ChunkError::ShortBody {
+                message_type: message.message_type,
+                length,
+            });
+        };
+        let value = u32::from_be_bytes(*field);
+        if message.message_type == MessageType::Abort {
+            if let Some(place) = ChunkStreamId::new(value).and_then(|id| self.streams.find(id)) {
+                let stream = self.streams.at(place);
+                Self::drop_partial(stream, &mut self.partial_messages, &mut self.partial_bytes);
+            }
+            return Ok(());
+        }
+        if !(1..=MAX_CHUNK_SIZE).contains(&value) {
+            return Err(ChunkError::InvalidChunkSize { size: value });
+        }
+        self.chunk_size = value as usize;
+        Ok(())
+    }
+
+    /// Forgets the message in progress; its header stays, and its time is the base of the next delta.
+    fn drop_partial(stream: &mut ChunkStream, partial_messages: &mut usize, partial_bytes: &mut usize) {
+        if stream.in_message {
+            stream.in_message = false;
+            *partial_messages -= 1;
+            *partial_bytes -= stream.payload.len();
+            stream.payload = BytesMut::new();
+        }
+    }
+}
+
+impl Decoder for ChunkDecoder {
+    type Item = RawMessage;
+    type Error = ChunkError;
+
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<RawMessage>, ChunkError> {
+        loop {
+            match self.state {
+                State::Header => match self.read_header(src)? {
+                    Some(len) => src.advance(len),
+                    None => return Ok(None),
+                },
+                State::Payload { place, owed } => {
+                    if let Some(message) = self.read_payload(place, owed, src)? {
+                        self.obey(&message)?;
+                        return Ok(Some(message));
+                    }
+                    if src.is_empty() {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    fn decode_eof(&mut self, src: &mut BytesMut) -> Result<Option<RawMessage>, ChunkError> {
+        match self.decode(src)? {
+            Some(message) => Ok(Some(message)),
+            None if src.is_empty() && matches!(self.state, State::Header) => Ok(None),
+            None => Err(ChunkError::Truncated),
+        }
+    }
+}
+
+/// Makes room for `more` payload bytes: doubling, but never beyond the message, and not on the strength of its
+/// announced length alone. `received` bytes are in the read buffer already.
+fn reserve(stream: &mut ChunkStream, more: usize, received: usize) {
+    let len = stream.payload.len();
+    if stream.payload.capacity() - len >= more {
+        return;
+    }
+    let wanted = (2 * len).max(received).max(FIRST_RESERVE).max(len + more);
+    // `BytesMut::reserve` would overshoot the end of the message; a cached payload should not waste that.
+    let mut grown = BytesMut::with_capacity(wanted.min(stream.length));
+    grown.extend_from_slice(&stream.payload);
+    stream.payload = grown;
+}
+
+/// Whether `input` starts with `a` or `b`; `None` while it is too short to tell.
+fn starts_with_either(input: &[u8], a: [u8; 4], b: [u8; 4]) -> Option<bool> {
+    let seen = input.get(..4).unwrap_or(input);
+    if !a.starts_with(seen) && !b.starts_with(seen) {
+        return Some(false);
+    }
+    (seen.len() == 4).then_some(true)
+}
+
+fn missing_header(chunk_stream: ChunkStreamId, format: ChunkFormat) -> ChunkError {
+    ChunkError::MissingHeader {
+        chunk_stream,
+        format: format.number(),
+    }
+}

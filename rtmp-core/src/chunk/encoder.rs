@@ -1,0 +1,161 @@
+//! Cuts messages into chunks (RTMP 1.0 section 5.3.1).
+
+use std::collections::HashMap;
+
+use bytes::{BufMut, BytesMut};
+use tokio_util::codec::Encoder;
+
+use super::framed::{checked_len, write_full, write_payload};
+use super::header::{BasicHeader, ChunkFormat, EXTENDED_MARK, put_u24};
+use super::{
+    ChunkStreamId, DEFAULT_CHUNK_SIZE, EncodeError, MAX_CHUNK_SIZE, MessageStreamId, MessageType, RawMessage,
+};
+use crate::Timestamp;
+
+/// Encodes [`RawMessage`]s as chunks, each with the shortest header that every known peer reads alike.
+///
+/// A full header is used for the first message of a chunk stream, for data messages, when time goes back or the
+/// message stream changes, and whenever the time needs an extended timestamp: deltas in that field are read
+/// differently by different servers. A message never starts with a type 3 header behind a type 0 one, for the
+/// same reason.
+#[derive(Debug)]
+pub struct ChunkEncoder {
+    chunk_size: u32,
+    low: [Option<LastHeader>; 64],
+    high: HashMap<ChunkStreamId, LastHeader>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct LastHeader {
+    timestamp: Timestamp,
+    /// The delta of the last header of type 1 or 2; none after type 0.
+    delta: Option<u32>,
+    length: u32,
+    message_type: MessageType,
+    stream: MessageStreamId,
+}
+
+impl Default for ChunkEncoder {
+    fn default() -> Self {
+        Self {
+            chunk_size: DEFAULT_CHUNK_SIZE,
+            low: [None; 64],
+            high: HashMap::new(),
+        }
+    }
+}
+
+impl ChunkEncoder {
+    /// The chunk size that was announced to the peer, in bytes; 128 until a Set Chunk Size message is encoded.
+    #[must_use]
+    pub fn chunk_size(&self) -> u32 {
+        self.chunk_size
+    }
+
+    /// Encodes `message` with a full header whatever came before it, as sequence headers and the first message
+    /// behind a seek deserve.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`]; nothing was appended then.
+    pub fn encode_full(&mut self, message: &RawMessage, dst: &mut BytesMut) -> Result<(), EncodeError> {
+        self.encode_after(None, message, dst)
+    }
+
+    fn encode_after(
+        &mut self,
+        last: Option<LastHeader>,
+        message: &RawMessage,
+        dst: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        let length = checked_len(message)?;
+        let new_chunk_size = announced_chunk_size(message)?;
+        let delta = last.and_then(|last| delta_from(last, message));
+        match (last, delta) {
+            (Some(last), Some(delta)) => {
+                dst.reserve(8 + message.payload.len());
+                let same_message = last.length == length && last.message_type == message.message_type;
+                let format = match same_message {
+                    true if last.delta == Some(delta) => ChunkFormat::Nothing,
+                    true => ChunkFormat::TimeOnly,
+                    false => ChunkFormat::SameStream,
+                };
+                BasicHeader {
+                    format,
+                    chunk_stream: message.chunk_stream,
+                }
+                .write(dst);
+                if format != ChunkFormat::Nothing {
+                    put_u24(dst, delta);
+                }
+                if format == ChunkFormat::SameStream {
+                    put_u24(dst, length);
+                    dst.put_u8(message.message_type.into());
+                }
+                write_payload(message, self.chunk_size, None, dst);
+            }
+            _ => write_full(message, self.chunk_size, dst)?,
+        }
+        let header = LastHeader {
+            timestamp: message.timestamp,
+            delta,
+            length,
+            message_type: message.message_type,
+            stream: message.stream,
+        };
+        match self.low.get_mut(message.chunk_stream.get() as usize) {
+            Some(place) => *place = Some(header),
+            None => {
+                self.high.insert(message.chunk_stream, header);
+            }
+        }
+        if let Some(size) = new_chunk_size {
+            self.chunk_size = size;
+        }
+        Ok(())
+    }
+}
+
+impl Encoder<RawMessage> for ChunkEncoder {
+    type Error = EncodeError;
+
+    fn encode(&mut self, message: RawMessage, dst: &mut BytesMut) -> Result<(), EncodeError> {
+        self.encode(&message, dst)
+    }
+}
+
+impl Encoder<&RawMessage> for ChunkEncoder {
+    type Error = EncodeError;
+
+    fn encode(&mut self, message: &RawMessage, dst: &mut BytesMut) -> Result<(), EncodeError> {
+        let last = match self.low.get(message.chunk_stream.get() as usize) {
+            Some(last) => *last,
+            None => self.high.get(&message.chunk_stream).copied(),
+        };
+        self.encode_after(last, message, dst)
+    }
+}
+
+/// The time step from the last message, if a header that has only a delta will do.
+fn delta_from(last: LastHeader, message: &RawMessage) -> Option<u32> {
+    let is_data = matches!(message.message_type, MessageType::Data | MessageType::Amf3Data);
+    let step = message.timestamp.signed_millis_since(last.timestamp);
+    let in_24_bits =
+        message.timestamp.as_millis() < EXTENDED_MARK && last.timestamp.as_millis() < EXTENDED_MARK;
+    (!is_data && in_24_bits && last.stream == message.stream).then_some(u32::try_from(step).ok()?)
+}
+
+/// The value of a Set Chunk Size message, which binds the chunks behind it.
+fn announced_chunk_size(message: &RawMessage) -> Result<Option<u32>, EncodeError> {
+    if message.message_type != MessageType::SetChunkSize {
+        return Ok(None);
+    }
+    let size = message
+        .payload
+        .first_chunk()
+        .map_or(0, |field| u32::from_be_bytes(*field));
+    if !(1..=MAX_CHUNK_SIZE).contains(&size) {
+        return Err(EncodeError::InvalidChunkSize { size });
+    }
+    Ok(Some(size))
+}

@@ -1,0 +1,161 @@
+//! A message in wire form, made once and sent to many.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::header::{BasicHeader, ChunkFormat, put_u24, split_time};
+use super::{EncodeError, MAX_MESSAGE_LEN, MessageStreamId, RawMessage};
+
+/// A message as chunks on the wire, starting with a type 0 header.
+///
+/// Such a header holds everything and the absolute time, so the bytes depend on no connection's state: only on the
+/// chunk size that all receivers were told, and on the message stream id. A relay frames each message once and
+/// sends the same bytes to every player.
+///
+/// ```
+/// use rtmp_core::chunk::{ChunkStreamId, FramedMessage, MessageStreamId, MessageType, RawMessage};
+/// # use rtmp_core::Timestamp;
+/// let message = RawMessage {
+///     chunk_stream: ChunkStreamId::VIDEO,
+///     timestamp: Timestamp::ZERO,
+///     message_type: MessageType::Video,
+///     stream: MessageStreamId::new(1),
+///     payload: vec![0x17; 5000].into(),
+/// };
+/// let framed = FramedMessage::new(&message, 60_000)?;
+/// assert_eq!(framed.wire().len(), 12 + 5000);
+/// assert_eq!(framed.payload(), &message.payload);
+/// # Ok::<(), rtmp_core::chunk::EncodeError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct FramedMessage {
+    wire: Bytes,
+    payload: Bytes,
+    basic_len: usize,
+}
+
+impl FramedMessage {
+    /// Cuts `message` into chunks of `chunk_size` bytes, copying its payload once. Where one chunk is enough,
+    /// [`payload`](Self::payload) shares the memory of the wire form.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::MessageTooLong`].
+    pub fn new(message: &RawMessage, chunk_size: u32) -> Result<Self, EncodeError> {
+        let mut wire = BytesMut::with_capacity(full_len(message, chunk_size));
+        write_full(message, chunk_size, &mut wire)?;
+        let wire = wire.freeze();
+        let header_len = wire.len() - message.payload.len();
+        let in_one_piece = message.payload.len() <= chunk_size as usize;
+        let payload = if in_one_piece {
+            wire.slice(header_len..)
+        } else {
+            message.payload.clone()
+        };
+        Ok(Self {
+            wire,
+            payload,
+            basic_len: BasicHeader {
+                format: ChunkFormat::Full,
+                chunk_stream: message.chunk_stream,
+            }
+            .len(),
+        })
+    }
+
+    /// The bytes to send.
+    #[must_use]
+    pub fn wire(&self) -> &Bytes {
+        &self.wire
+    }
+
+    /// The message's payload.
+    #[must_use]
+    pub fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// The bytes to send on another message stream. This copies; it is for the rare player that did not get the
+    /// usual id.
+    #[must_use]
+    pub fn wire_for(&self, stream: MessageStreamId) -> Bytes {
+        let mut wire = BytesMut::from(self.wire.as_ref());
+        let id_field = self.basic_len + 7;
+        if let Some(id) = wire.get_mut(id_field..id_field + 4) {
+            id.copy_from_slice(&stream.get().to_le_bytes());
+        }
+        wire.freeze()
+    }
+}
+
+/// Bytes that [`write_full`] appends.
+fn full_len(message: &RawMessage, chunk_size: u32) -> usize {
+    let basic = BasicHeader {
+        format: ChunkFormat::Full,
+        chunk_stream: message.chunk_stream,
+    };
+    let extended_len = if split_time(message.timestamp.as_millis()).1.is_some() {
+        4
+    } else {
+        0
+    };
+    let continuations = message.payload.len().saturating_sub(1) / (chunk_size.max(1) as usize);
+    basic.len() + 11 + extended_len + message.payload.len() + continuations * (basic.len() + extended_len)
+}
+
+/// Appends `message` as chunks, the first with a type 0 header.
+pub(super) fn write_full(
+    message: &RawMessage,
+    chunk_size: u32,
+    out: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    let length = checked_len(message)?;
+    out.reserve(full_len(message, chunk_size));
+    let (time_field, extended) = split_time(message.timestamp.as_millis());
+    BasicHeader {
+        format: ChunkFormat::Full,
+        chunk_stream: message.chunk_stream,
+    }
+    .write(out);
+    put_u24(out, time_field);
+    put_u24(out, length);
+    out.put_u8(message.message_type.into());
+    out.put_u32_le(message.stream.get());
+    if let Some(extended) = extended {
+        out.put_u32(extended);
+    }
+    write_payload(message, chunk_size, extended, out);
+    Ok(())
+}
+
+/// Appends the payload, with a type 3 header between chunks; it repeats the extended timestamp (5.3.1.3).
+pub(super) fn write_payload(
+    message: &RawMessage,
+    chunk_size: u32,
+    extended: Option<u32>,
+    out: &mut BytesMut,
+) {
+    let mut pieces = message.payload.chunks(chunk_size.max(1) as usize);
+    if let Some(first) = pieces.next() {
+        out.put_slice(first);
+    }
+    for piece in pieces {
+        BasicHeader {
+            format: ChunkFormat::Nothing,
+            chunk_stream: message.chunk_stream,
+        }
+        .write(out);
+        if let Some(extended) = extended {
+            out.put_u32(extended);
+        }
+        out.put_slice(piece);
+    }
+}
+
+/// The length of the payload, for the 24-bit field.
+pub(super) fn checked_len(message: &RawMessage) -> Result<u32, EncodeError> {
+    let length = message.payload.len();
+    if length > MAX_MESSAGE_LEN {
+        return Err(EncodeError::MessageTooLong { length });
+    }
+    Ok(length as u32)
+}

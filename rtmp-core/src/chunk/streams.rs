@@ -1,0 +1,92 @@
+//! What a decoder remembers of each chunk stream.
+
+use std::collections::HashMap;
+
+use bytes::BytesMut;
+
+use super::{ChunkError, ChunkStreamId, MessageStreamId, MessageType};
+use crate::Timestamp;
+
+/// The last header of a chunk stream, and the message it has begun.
+#[derive(Debug)]
+pub(super) struct ChunkStream {
+    pub(super) id: ChunkStreamId,
+    /// Absolute time of the last message.
+    pub(super) timestamp: Timestamp,
+    /// What a type 3 chunk that starts a message adds to it.
+    pub(super) delta: u32,
+    /// The extended timestamp of the last header of type 0, 1 or 2, if it had one.
+    pub(super) extended: Option<u32>,
+    pub(super) length: usize,
+    pub(super) message_type: MessageType,
+    pub(super) stream: MessageStreamId,
+    /// Whether a message has begun and is not complete.
+    pub(super) in_message: bool,
+    pub(super) payload: BytesMut,
+}
+
+impl ChunkStream {
+    fn new(id: ChunkStreamId) -> Self {
+        Self {
+            id,
+            timestamp: Timestamp::ZERO,
+            delta: 0,
+            extended: None,
+            length: 0,
+            message_type: MessageType::Other(0),
+            stream: MessageStreamId::CONNECTION,
+            in_message: false,
+            payload: BytesMut::new(),
+        }
+    }
+}
+
+/// The chunk streams in use, found by id in constant time.
+#[derive(Debug)]
+pub(super) struct ChunkStreams {
+    list: Vec<ChunkStream>,
+    /// Place in `list` plus one of the ids with a one-byte header, which is nearly all that are ever used.
+    low: [u32; 64],
+    high: HashMap<ChunkStreamId, usize>,
+}
+
+impl Default for ChunkStreams {
+    fn default() -> Self {
+        Self {
+            list: Vec::new(),
+            low: [0; 64],
+            high: HashMap::new(),
+        }
+    }
+}
+
+impl ChunkStreams {
+    pub(super) fn find(&self, id: ChunkStreamId) -> Option<usize> {
+        match self.low.get(id.get() as usize) {
+            Some(&place) => (place as usize).checked_sub(1),
+            None => self.high.get(&id).copied(),
+        }
+    }
+
+    pub(super) fn add(&mut self, id: ChunkStreamId, limit: usize) -> Result<usize, ChunkError> {
+        let place = self.list.len();
+        if place >= limit {
+            return Err(ChunkError::TooManyChunkStreams { limit });
+        }
+        match self.low.get_mut(id.get() as usize) {
+            // There are 65598 ids at most, so a place fits.
+            Some(low) => *low = place as u32 + 1,
+            None => {
+                self.high.insert(id, place);
+            }
+        }
+        self.list.push(ChunkStream::new(id));
+        Ok(place)
+    }
+
+    /// The chunk stream at a place that [`find`](Self::find) or [`add`](Self::add) gave.
+    pub(super) fn at(&mut self, place: usize) -> &mut ChunkStream {
+        // Places are never removed, so one that was given out stays valid.
+        &mut self.list[place]
+    }
+}
