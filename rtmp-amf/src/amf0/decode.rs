@@ -1,0 +1,314 @@
+//! Bytes to values.
+
+use bytes::Bytes;
+
+use super::marker;
+use super::value::{Object, TypedObject, Value};
+use crate::{Amf0Error, AmfString, Limits};
+
+/// Decodes a whole value list, for example the body of a command or data message, within the default [`Limits`].
+///
+/// Strings share the memory of `input`. An object or ECMA array that is the last value may lack its end marker, see
+/// [`Decoder`]. To stop after the values one knows what to do with, and so ignore what a sender appended to them, use
+/// a [`Decoder`].
+///
+/// ```
+/// use bytes::Bytes;
+/// use rtmp_amf::amf0::{self, Value};
+///
+/// let body = Bytes::from_static(b"\x02\x00\x07connect\x00\x3f\xf0\0\0\0\0\0\0\x05");
+/// assert_eq!(amf0::decode_all(body)?, ["connect".into(), 1.0.into(), Value::Null]);
+/// # Ok::<(), rtmp_amf::Amf0Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Those of [`Decoder::next_value`].
+pub fn decode_all(input: Bytes) -> Result<Vec<Value>, Amf0Error> {
+    let mut decoder = Decoder::new(input);
+    let mut values = Vec::new();
+    while let Some(value) = decoder.next_value()? {
+        values.push(value);
+    }
+    Ok(values)
+}
+
+/// Takes one value after the other from a value list.
+///
+/// What a list may hold altogether is bounded by [`Limits`]. Memory is only taken for what has been read: the counts
+/// and lengths that the input declares are compared with the bytes left and reserve nothing.
+///
+/// Some encoders end their metadata with the last property, without the object end marker. The end of the input
+/// therefore closes an object, ECMA array or typed object if it follows a complete property and the container is not
+/// inside another one; a [`strict`](Self::strict) decoder takes that for an error too.
+///
+/// ```
+/// use bytes::Bytes;
+/// use rtmp_amf::amf0::{Decoder, Value};
+///
+/// let mut decoder = Decoder::new(Bytes::from_static(b"\x02\x00\x04live\x05garbage"));
+/// assert_eq!(decoder.next_value()?, Some("live".into()));
+/// assert_eq!(decoder.next_value()?, Some(Value::Null));
+/// assert_eq!(decoder.remaining(), "garbage");
+/// # Ok::<(), rtmp_amf::Amf0Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    input: Bytes,
+    limits: Limits,
+    strict: bool,
+    progress: Progress,
+    /// Properties and elements of the containers that are still open, innermost last. Each container takes its own
+    /// off the end when it is complete, so that it gets a vector of exactly its length in one allocation.
+    properties: Vec<(AmfString, Value)>,
+    elements: Vec<Value>,
+}
+
+/// What a failed value must not move.
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    position: usize,
+    values: usize,
+    /// Containers met: what a reference may point to.
+    containers: usize,
+}
+
+impl Decoder {
+    /// Starts at the beginning of a list, with the default limits, accepting a missing end marker at the very end.
+    #[must_use]
+    pub fn new(input: Bytes) -> Self {
+        Self {
+            input,
+            limits: Limits::default(),
+            strict: false,
+            progress: Progress::default(),
+            properties: Vec::new(),
+            elements: Vec::new(),
+        }
+    }
+
+    /// Sets the limits; for a whole list, so before the first value.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Refuses containers that the end of the input closes.
+    #[must_use]
+    pub const fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    /// The next value, or `None` at the end of the input.
+    ///
+    /// After an error the decoder stands where it stood before, at the value that cannot be decoded.
+    ///
+    /// # Errors
+    ///
+    /// [`UnexpectedEnd`](Amf0Error::UnexpectedEnd), [`UnknownMarker`](Amf0Error::UnknownMarker),
+    /// [`BadReference`](Amf0Error::BadReference), and for a list beyond the limits
+    /// [`TooDeep`](Amf0Error::TooDeep) and [`TooManyValues`](Amf0Error::TooManyValues).
+    pub fn next_value(&mut self) -> Result<Option<Value>, Amf0Error> {
+        if self.progress.position == self.input.len() {
+            return Ok(None);
+        }
+        let before = self.progress;
+        let value = self.value(0);
+        if value.is_err() {
+            self.progress = before;
+            self.properties.clear();
+            self.elements.clear();
+        }
+        value.map(Some)
+    }
+
+    /// What has not been decoded yet; shares the memory of the input.
+    #[must_use]
+    pub fn remaining(&self) -> Bytes {
+        self.input.slice(self.progress.position..)
+    }
+
+    /// How many bytes have been decoded.
+    #[must_use]
+    pub const fn position(&self) -> usize {
+        self.progress.position
+    }
+
+    /// Decodes a value that stands inside `depth` containers.
+    fn value(&mut self, depth: usize) -> Result<Value, Amf0Error> {
+        let offset = self.progress.position;
+        let [marker] = self.array()?;
+        if self.progress.values >= self.limits.values() {
+            return Err(Amf0Error::TooManyValues {
+                limit: self.limits.values(),
+            });
+        }
+        self.progress.values += 1;
+        Ok(match marker {
+            marker::NUMBER => Value::Number(f64::from_be_bytes(self.array()?)),
+            marker::BOOLEAN => Value::Boolean(self.array()? != [0]),
+            marker::STRING => Value::String(self.short_string()?),
+            marker::OBJECT => Value::Object(self.object(depth)?),
+            marker::NULL => Value::Null,
+            marker::UNDEFINED => Value::Undefined,
+            marker::REFERENCE => self.reference(offset)?,
+            marker::ECMA_ARRAY => self.ecma_array(depth)?,
+            marker::STRICT_ARRAY => self.strict_array(depth)?,
+            marker::DATE => Value::Date {
+                millis: f64::from_be_bytes(self.array()?),
+                time_zone: i16::from_be_bytes(self.array()?),
+            },
+            marker::LONG_STRING => Value::LongString(self.long_string()?),
+            marker::UNSUPPORTED => Value::Unsupported,
+            marker::XML_DOCUMENT => Value::XmlDocument(self.long_string()?),
+            marker::TYPED_OBJECT => self.typed_object(depth)?,
+            marker::AVMPLUS if depth == 0 => self.amf3()?,
+            _ => return Err(Amf0Error::UnknownMarker { marker, offset }),
+        })
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Object, Amf0Error> {
+        let depth = self.enter(depth)?;
+        self.properties(depth)
+    }
+
+    /// The count is a hint (section 2.10) that real encoders get wrong in both directions; the end marker decides.
+    fn ecma_array(&mut self, depth: usize) -> Result<Value, Amf0Error> {
+        let depth = self.enter(depth)?;
+        let [_, _, _, _] = self.array()?;
+        self.properties(depth).map(Value::EcmaArray)
+    }
+
+    fn typed_object(&mut self, depth: usize) -> Result<Value, Amf0Error> {
+        let depth = self.enter(depth)?;
+        let class_name = self.short_string()?;
+        let properties = self.properties(depth)?;
+        Ok(TypedObject {
+            class_name,
+            properties,
+        }
+        .into())
+    }
+
+    fn strict_array(&mut self, depth: usize) -> Result<Value, Amf0Error> {
+        let depth = self.enter(depth)?;
+        let offset = self.progress.position;
+        let count = u32::from_be_bytes(self.array()?);
+        let needed = usize::try_from(count).unwrap_or(usize::MAX);
+        let available = self.remaining_len();
+        if needed > available {
+            // A value has at least its marker.
+            return Err(Amf0Error::UnexpectedEnd {
+                offset: offset + 4,
+                needed,
+                available,
+            });
+        }
+        let first = self.elements.len();
+        for _ in 0..count {
+            let element = self.value(depth)?;
+            self.elements.push(element);
+        }
+        Ok(Value::StrictArray(self.elements.drain(first..).collect()))
+    }
+
+    /// Pairs of key and value up to the object end: an empty key followed by the marker 09. An empty key followed by
+    /// anything else is a key like others.
+    fn properties(&mut self, depth: usize) -> Result<Object, Amf0Error> {
+        let first = self.properties.len();
+        loop {
+            let ended_by_input = self.remaining_len() == 0 && depth == 1 && !self.strict;
+            if ended_by_input && self.properties.len() > first {
+                break;
+            }
+            let key = self.short_string()?;
+            if key.is_empty() && self.input.get(self.progress.position) == Some(&marker::OBJECT_END) {
+                self.progress.position += 1;
+                break;
+            }
+            let value = self.value(depth)?;
+            self.properties.push((key, value));
+        }
+        Ok(Object::from_properties(self.properties.drain(first..).collect()))
+    }
+
+    /// Counts a container, which stands inside `depth` others, and gives the depth of what is in it.
+    fn enter(&mut self, depth: usize) -> Result<usize, Amf0Error> {
+        if depth >= self.limits.depth() {
+            return Err(Amf0Error::TooDeep {
+                limit: self.limits.depth(),
+            });
+        }
+        self.progress.containers += 1;
+        Ok(depth + 1)
+    }
+
+    fn reference(&mut self, offset: usize) -> Result<Value, Amf0Error> {
+        let index = u16::from_be_bytes(self.array()?);
+        let len = self.progress.containers;
+        if usize::from(index) >= len {
+            return Err(Amf0Error::BadReference { index, len, offset });
+        }
+        Ok(Value::Reference(index))
+    }
+
+    /// An AMF3 value has no length in front, so it ends where the list does.
+    fn amf3(&mut self) -> Result<Value, Amf0Error> {
+        let available = self.remaining_len();
+        if available == 0 {
+            return Err(Amf0Error::UnexpectedEnd {
+                offset: self.progress.position,
+                needed: 1,
+                available,
+            });
+        }
+        self.bytes(available).map(Value::Amf3)
+    }
+
+    fn short_string(&mut self) -> Result<AmfString, Amf0Error> {
+        let len = u16::from_be_bytes(self.array()?);
+        self.bytes(len.into()).map(AmfString::from)
+    }
+
+    fn long_string(&mut self) -> Result<AmfString, Amf0Error> {
+        let len = u32::from_be_bytes(self.array()?);
+        self.bytes(usize::try_from(len).unwrap_or(usize::MAX))
+            .map(AmfString::from)
+    }
+
+    fn bytes(&mut self, len: usize) -> Result<Bytes, Amf0Error> {
+        let start = self.progress.position;
+        let available = self.remaining_len();
+        if len > available {
+            return Err(Amf0Error::UnexpectedEnd {
+                offset: start,
+                needed: len,
+                available,
+            });
+        }
+        self.progress.position += len;
+        Ok(self.input.slice(start..self.progress.position))
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Amf0Error> {
+        let offset = self.progress.position;
+        let rest = self.input.get(offset..).unwrap_or_default();
+        match rest.first_chunk() {
+            Some(bytes) => {
+                self.progress.position += N;
+                Ok(*bytes)
+            }
+            None => Err(Amf0Error::UnexpectedEnd {
+                offset,
+                needed: N,
+                available: rest.len(),
+            }),
+        }
+    }
+
+    const fn remaining_len(&self) -> usize {
+        self.input.len() - self.progress.position
+    }
+}
