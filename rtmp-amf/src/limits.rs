@@ -7,9 +7,8 @@
 /// | [`depth`](Self::depth) | 32 | containers inside one another; a scalar needs none, a flat object one | [`TooDeep`] |
 /// | [`values`](Self::values) | 65,536 | values of a list, nested ones and the containers themselves included | [`TooManyValues`] |
 ///
-/// The length of the input bounds the rest: a decoder never allocates more than a small multiple of the bytes it
-/// has really read, whatever lengths and counts they declare. Metadata of real encoders is three levels deep and has
-/// some dozens of values.
+/// The length of the input bounds the rest: memory is taken for values that were really there, never for the counts
+/// and lengths that were declared. Metadata of real encoders is three levels deep and has some dozens of values.
 ///
 /// [`TooDeep`]: crate::Amf0Error::TooDeep
 /// [`TooManyValues`]: crate::Amf0Error::TooManyValues

@@ -225,6 +225,7 @@ impl<'a> Encoder<'a> {
         Ok(self.put(&[marker, a, b, c, d]).put(string))
     }
 
+    #[inline]
     fn put(&mut self, bytes: &[u8]) -> &mut Self {
         self.out.extend_from_slice(bytes);
         self
