@@ -1,4 +1,88 @@
 //! AMF0, the Action Message Format of RTMP commands and FLV metadata: ordered, lossless, bounded.
+//!
+//! RTMP peers talk in lists of values: a `connect` command is the string `"connect"`, a number, and an object; stream
+//! metadata is the string `"onMetaData"` and an associative array. This crate turns such lists into [`amf0::Value`]s
+//! and back. It does no I/O and knows nothing about RTMP.
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use rtmp_amf::amf0::{self, Object, Value};
+//!
+//! let connect = [
+//!     "connect".into(),
+//!     1.into(),
+//!     Object::new().with("app", "live").with("tcUrl", "rtmp://example.com/live").into(),
+//! ];
+//! let mut body = BytesMut::new();
+//! amf0::encode_all(&connect, &mut body)?;
+//!
+//! let values = amf0::decode_all(body.freeze())?;
+//! assert_eq!(values, connect);
+//! let app = values[2].as_object().and_then(|object| object.get("app")).and_then(Value::as_str);
+//! assert_eq!(app, Some("live"));
+//! # Ok::<(), rtmp_amf::Amf0Error>(())
+//! ```
+//!
+//! # Nothing is lost
+//!
+//! A relay must be able to pass on what it does not understand. So every form that the wire has is a form of its own
+//! here: an [`Object`] is a list that keeps order and repeated keys, an [`AmfString`] is bytes that may fail to be
+//! UTF-8, null is not undefined, a long string is not a short one. Decoding and encoding gives the same bytes, with
+//! three [exceptions](amf0#what-comes-back-unchanged).
+//!
+//! Peers are also careless about which form they use, and readers should not have to be. The accessors of
+//! [`Value`](amf0::Value) come in two kinds: `as_*` gives what is there (objects, ECMA arrays and typed objects alike
+//! have properties), `to_*` converts as well, with checked ranges.
+//!
+//! | sent where | is also sent | read it with |
+//! |---|---|---|
+//! | a number is due | a boolean, `"123"`, NaN, infinity | [`to_number`](amf0::Value::to_number), [`to_u32`](amf0::Value::to_u32) |
+//! | a boolean is due | a number | [`to_boolean`](amf0::Value::to_boolean) |
+//! | an object is due | an ECMA array, a typed object | [`as_object`](amf0::Value::as_object) |
+//! | a string is due | a long string, Latin-1 | [`as_string`](amf0::Value::as_string), [`as_str`](amf0::Value::as_str) |
+//! | null is due | undefined | [`is_null_or_undefined`](amf0::Value::is_null_or_undefined) |
+//! | a key is `tcUrl` | `tcurl` | [`get_ignore_case`](Object::get_ignore_case) |
+//! | an array's count is due | 0, a constant | nothing to do: the end marker decides |
+//! | an object's end is due | the end of the message | nothing to do; [`strict`](amf0::Decoder::strict) refuses it |
+//!
+//! # Nothing is trusted
+//!
+//! No input makes the decoder panic, recurse without bound or allocate for what is not there; work is linear in the
+//! input. [`Limits`] bounds what is there:
+//!
+//! | limit | default | error |
+//! |---|---|---|
+//! | [`depth`](Limits::depth), containers inside one another | 32, at most 256 | [`TooDeep`](Amf0Error::TooDeep) |
+//! | [`values`](Limits::values), in one list, nested ones included | 65,536 | [`TooManyValues`](Amf0Error::TooManyValues) |
+//!
+//! References stay references ([`Value::Reference`](amf0::Value::Reference)): no cycle can be built and no small
+//! message unfolds into a large tree. Strings are escaped when they are printed.
+//!
+//! # Specification
+//!
+//! "Action Message Format -- AMF 0", Adobe, 2007:
+//!
+//! | section | type | marker | here |
+//! |---|---|---|---|
+//! | 2.2 | number | 00 | [`Number`](amf0::Value::Number) |
+//! | 2.3 | boolean | 01 | [`Boolean`](amf0::Value::Boolean) |
+//! | 2.4 | string | 02 | [`String`](amf0::Value::String) |
+//! | 2.5 | object | 03 | [`Object`](amf0::Value::Object) |
+//! | 2.6 | movie clip | 04 | reserved: [`UnknownMarker`](Amf0Error::UnknownMarker) |
+//! | 2.7 | null | 05 | [`Null`](amf0::Value::Null) |
+//! | 2.8 | undefined | 06 | [`Undefined`](amf0::Value::Undefined) |
+//! | 2.9 | reference | 07 | [`Reference`](amf0::Value::Reference), index checked, not followed |
+//! | 2.10 | ECMA array | 08 | [`EcmaArray`](amf0::Value::EcmaArray) |
+//! | 2.11 | object end | 09 | ends the properties of objects and ECMA arrays |
+//! | 2.12 | strict array | 0A | [`StrictArray`](amf0::Value::StrictArray) |
+//! | 2.13 | date | 0B | [`Date`](amf0::Value::Date) |
+//! | 2.14 | long string | 0C | [`LongString`](amf0::Value::LongString) |
+//! | 2.15 | unsupported | 0D | [`Unsupported`](amf0::Value::Unsupported) |
+//! | 2.16 | record set | 0E | reserved: [`UnknownMarker`](Amf0Error::UnknownMarker) |
+//! | 2.17 | XML document | 0F | [`XmlDocument`](amf0::Value::XmlDocument), text not parsed |
+//! | 2.18 | typed object | 10 | [`TypedObject`](amf0::Value::TypedObject) |
+//! | 3.1 | AVM+ (AMF3) | 11 | [`Amf3`](amf0::Value::Amf3), carried along undecoded |
+//! | 4 | remoting packets | | not used by RTMP, not here |
 
 pub mod amf0;
 mod error;
@@ -10,3 +94,7 @@ pub use error::Amf0Error;
 pub use limits::Limits;
 pub use object::{Iter, Object};
 pub use string::AmfString;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -313,7 +313,10 @@ mod tests {
         let (inline, shared) = (AmfString::from("live"), AmfString::from_static("live"));
         assert_eq!(inline.cmp(&shared), Ordering::Equal);
         assert_eq!(HashSet::from([inline, shared, AmfString::default()]).len(), 2);
-        assert!(AmfString::from("a") < AmfString::from_static("b"));
+        assert_eq!(
+            AmfString::from("a").partial_cmp(&AmfString::from_static("b")),
+            Some(Ordering::Less)
+        );
     }
 
     #[test]
