@@ -1,6 +1,7 @@
 //! The RTMP protocol as a calculation.
 
 pub mod chunk;
+pub mod conn;
 pub mod flv;
 pub mod handshake;
 pub mod message;

@@ -1,0 +1,269 @@
+//! The client's end of a connection.
+
+mod commands;
+mod event;
+mod incoming;
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+pub use event::ClientEvent;
+
+use super::link::{Incoming, Link};
+use super::{ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, ProtocolError};
+use crate::chunk::{MAX_CHUNK_SIZE, MessageStreamId};
+use crate::handshake::{ClientHandshake, ClientHandshakeConfig, HandshakePacket};
+use crate::message::TransactionId;
+
+/// What a [`ClientMachine`] announces and accepts.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    handshake: ClientHandshakeConfig,
+    limits: ConnLimits,
+    chunk_size: u32,
+    window_ack_size: u32,
+    buffer_length: Duration,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            handshake: ClientHandshakeConfig::default(),
+            limits: ConnLimits::default(),
+            chunk_size: DEFAULT_OUTGOING_CHUNK_SIZE,
+            window_ack_size: DEFAULT_WINDOW,
+            buffer_length: Duration::from_secs(3),
+        }
+    }
+}
+
+impl ClientConfig {
+    /// Which handshake is offered.
+    #[must_use]
+    pub fn handshake(mut self, handshake: ClientHandshakeConfig) -> Self {
+        self.handshake = handshake;
+        self
+    }
+
+    /// What a server may make the machine hold.
+    #[must_use]
+    pub fn limits(mut self, limits: ConnLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The chunk size announced to the server, in bytes, brought into 1 to 2^31 - 1; 60,000 by default.
+    #[must_use]
+    pub fn chunk_size(mut self, bytes: u32) -> Self {
+        self.chunk_size = bytes.clamp(1, MAX_CHUNK_SIZE);
+        self
+    }
+
+    /// How often the server is to acknowledge, in bytes; 2,500,000 by default.
+    #[must_use]
+    pub fn window_ack_size(mut self, bytes: u32) -> Self {
+        self.window_ack_size = bytes;
+        self
+    }
+
+    /// How much media a player buffers, which servers of recorded streams send ahead; 3 s by default.
+    #[must_use]
+    pub fn buffer_length(mut self, length: Duration) -> Self {
+        self.buffer_length = length;
+        self
+    }
+}
+
+/// The client's end of a connection, as a state machine; see [`conn`](super).
+#[derive(Debug)]
+pub struct ClientMachine {
+    config: ClientConfig,
+    link: Link,
+    phase: Phase,
+    last_transaction: u32,
+    /// Commands that wait for an answer.
+    pending: Vec<(TransactionId, Pending)>,
+    streams: Vec<Stream>,
+}
+
+/// ```text
+/// handshake --> unconnected --connect--> connecting --_result--> connected --close--> closed
+///                                             \-------_error------------------------->/
+/// ```
+#[derive(Debug)]
+enum Phase {
+    Handshake(Box<ClientHandshake>),
+    Unconnected,
+    Connecting,
+    Connected,
+    Closed,
+}
+
+impl Phase {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Handshake(_) => "shaking hands",
+            Self::Unconnected => "not connected",
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// What the answer to a command is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pending {
+    Connect,
+    CreateStream,
+    Publish(MessageStreamId),
+    Play(MessageStreamId),
+    Call,
+    /// Sent because servers expect it; the answer says nothing.
+    Courtesy,
+}
+
+#[derive(Debug)]
+struct Stream {
+    id: MessageStreamId,
+    role: Role,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Role {
+    Idle,
+    PublishRequested { name: String },
+    Publishing { name: String },
+    PlayRequested,
+    Playing,
+}
+
+impl ClientMachine {
+    /// A machine whose [`output`](Self::output) begins with the handshake. `now` is the time on the caller's clock,
+    /// and `fill_random` fills the free bytes of the handshake.
+    #[must_use]
+    pub fn new(config: ClientConfig, now: Duration, fill_random: impl FnOnce(&mut [u8])) -> Self {
+        let mut handshake =
+            ClientHandshake::new(config.handshake.clone(), now.as_millis() as u32, fill_random);
+        let mut link = Link::new(config.limits);
+        handshake.start(link.output());
+        Self {
+            config,
+            link,
+            phase: Phase::Handshake(Box::new(handshake)),
+            last_transaction: 0,
+            pending: Vec::new(),
+            streams: Vec::new(),
+        }
+    }
+
+    /// Takes bytes from `input` until they give an event or run out. `now` is the time on the clock that
+    /// [`new`](Self::new) was given.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError`] if the server broke the protocol or a limit: the connection has to be closed.
+    pub fn poll_event(
+        &mut self,
+        input: &mut BytesMut,
+        now: Duration,
+    ) -> Result<Option<ClientEvent>, ProtocolError> {
+        loop {
+            match &mut self.phase {
+                Phase::Handshake(handshake) => {
+                    let Some(kind) = handshake.handle_input(input, self.link.output())? else {
+                        return Ok(None);
+                    };
+                    self.phase = Phase::Unconnected;
+                    return Ok(Some(ClientEvent::HandshakeDone(kind)));
+                }
+                Phase::Closed => {
+                    input.clear();
+                    return Ok(None);
+                }
+                Phase::Unconnected | Phase::Connecting | Phase::Connected => {}
+            }
+            let Some(incoming) = self.link.next_message(input, now)? else {
+                return Ok(None);
+            };
+            if let Some(event) = self.handle(incoming)? {
+                return Ok(Some(event));
+            }
+        }
+    }
+
+    /// What is to be sent to the server. The caller takes bytes off its front as it writes them.
+    pub fn output(&mut self) -> &mut BytesMut {
+        self.link.output()
+    }
+
+    /// The packet of the handshake that is awaited, or `None` once it is done.
+    #[must_use]
+    pub fn awaited_handshake_packet(&self) -> Option<HandshakePacket> {
+        match &self.phase {
+            Phase::Handshake(handshake) => handshake.awaits(),
+            _ => None,
+        }
+    }
+
+    /// Whether the handshake is done.
+    #[must_use]
+    pub fn is_handshake_done(&self) -> bool {
+        !matches!(self.phase, Phase::Handshake(_))
+    }
+
+    /// Whether the server has accepted the connection and it is not closed.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Connected)
+    }
+
+    /// Whether the connection is over: refused, or closed by [`close`](Self::close).
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+    }
+
+    /// Asks the server for a sign of life. `now` is the time on the clock that [`new`](Self::new) was given.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongPhase`] during the handshake.
+    pub fn ping(&mut self, now: Duration) -> Result<(), ProtocolError> {
+        if !self.is_handshake_done() {
+            return Err(self.wrong_phase("ping"));
+        }
+        self.link.send_ping(now)
+    }
+
+    /// The time from the last answered ping to its answer.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.link.round_trip()
+    }
+
+    fn stream(&mut self, id: MessageStreamId) -> Option<&mut Stream> {
+        self.streams.iter_mut().find(|stream| stream.id == id)
+    }
+
+    fn role(&self, id: MessageStreamId) -> Option<&Role> {
+        self.streams
+            .iter()
+            .find(|stream| stream.id == id)
+            .map(|stream| &stream.role)
+    }
+
+    fn set_role(&mut self, id: MessageStreamId, role: Role) {
+        if let Some(stream) = self.stream(id) {
+            stream.role = role;
+        }
+    }
+
+    fn wrong_phase(&self, operation: &'static str) -> ProtocolError {
+        ProtocolError::WrongPhase {
+            operation,
+            phase: self.phase.name(),
+        }
+    }
+}

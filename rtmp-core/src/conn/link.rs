@@ -1,0 +1,247 @@
+//! What both roles do alike: chunks to messages and back, acknowledgements, bandwidth, pings.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio_util::codec::{Decoder, Encoder};
+
+use super::{ConnLimits, DEFAULT_WINDOW, ProtocolError};
+use crate::chunk::{ChunkDecoder, ChunkEncoder, MessageStreamId, RawMessage};
+use crate::message::{BandwidthLimit, Command, Control, MediaMessage, Message, MessageError, UserControl};
+
+/// The count of received bytes starts anew when it gets here. The specification lets it wrap at 2^32, and some
+/// encoders misread the wrap and stop; nginx-rtmp, SRS and lal restart it here for them.
+const SEQUENCE_RESTART: u32 = 0xF000_0000;
+
+/// No acknowledgement is sent for fewer bytes than this, so that a tiny window is no amplifier.
+const MIN_ACK_DISTANCE: u32 = 256;
+
+/// A message that the link has not dealt with itself.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    Command {
+        stream: MessageStreamId,
+        command: Command,
+    },
+    Media {
+        stream: MessageStreamId,
+        message: MediaMessage,
+    },
+    UserControl(UserControl),
+    Acknowledgement(u32),
+    Other(RawMessage),
+    Undecodable(MessageError),
+}
+
+#[derive(Debug)]
+pub(super) struct Link {
+    decoder: ChunkDecoder,
+    encoder: ChunkEncoder,
+    limits: ConnLimits,
+    output: BytesMut,
+    /// Bytes received, for acknowledgements.
+    sequence: u32,
+    /// Of these, bytes not acknowledged yet.
+    unacknowledged: u32,
+    /// How often the peer wants acknowledgements.
+    peer_window: u32,
+    /// The window that we told the peer.
+    announced_window: Option<u32>,
+    /// The limit that the peer set on us, for the Dynamic limit type behind it.
+    bandwidth: Option<(u32, BandwidthLimit)>,
+    /// The value of the newest ping that is not answered.
+    owed_pong: Option<u32>,
+    /// The ping that we wait for: its value, and when it was sent.
+    pending_ping: Option<(u32, Duration)>,
+    round_trip: Option<Duration>,
+}
+
+impl Link {
+    pub(super) fn new(limits: ConnLimits) -> Self {
+        Self {
+            decoder: ChunkDecoder::new(limits.chunk_before_media()),
+            encoder: ChunkEncoder::default(),
+            limits,
+            output: BytesMut::new(),
+            sequence: 0,
+            unacknowledged: 0,
+            peer_window: DEFAULT_WINDOW,
+            announced_window: None,
+            bandwidth: None,
+            owed_pong: None,
+            pending_ping: None,
+            round_trip: None,
+        }
+    }
+
+    pub(super) fn output(&mut self) -> &mut BytesMut {
+        &mut self.output
+    }
+
+    pub(super) fn limits(&self) -> &ConnLimits {
+        &self.limits
+    }
+
+    pub(super) fn outgoing_chunk_size(&self) -> u32 {
+        self.encoder.chunk_size()
+    }
+
+    pub(super) fn announced_window(&self) -> Option<u32> {
+        self.announced_window
+    }
+
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
+    /// Grants the peer the limits of one that publishes or plays.
+    pub(super) fn allow_media(&mut self) {
+        self.decoder.set_limits(self.limits.chunk);
+    }
+
+    /// The next message that is not the link's own affair, or `None` when `input` has no whole one.
+    pub(super) fn next_message(
+        &mut self,
+        input: &mut BytesMut,
+        now: Duration,
+    ) -> Result<Option<Incoming>, ProtocolError> {
+        loop {
+            let before = input.len();
+            let raw = self.decoder.decode(input)?;
+            self.count_received(before - input.len());
+            let Some(raw) = raw else {
+                self.settle()?;
+                return Ok(None);
+            };
+            let message = match Message::decode_with(raw, self.limits.amf) {
+                Ok(message) => message,
+                Err(error @ MessageError::ShortBody { .. }) => return Err(ProtocolError::Message(error)),
+                Err(error) => return Ok(Some(Incoming::Undecodable(error))),
+            };
+            return Ok(Some(match message {
+                Message::Control(control) => match self.handle_control(control)? {
+                    Some(incoming) => incoming,
+                    None => continue,
+                },
+                Message::UserControl(UserControl::PingRequest(value)) => {
+                    // Only the newest is answered: a peer that floods us gets one answer for all it has sent.
+                    self.owed_pong = Some(value);
+                    continue;
+                }
+                Message::UserControl(UserControl::PingResponse(value)) => {
+                    self.handle_pong(value, now);
+                    continue;
+                }
+                Message::UserControl(event) => Incoming::UserControl(event),
+                Message::Command { stream, command } => Incoming::Command { stream, command },
+                Message::Media { stream, message } => Incoming::Media { stream, message },
+                Message::Other(raw) => Incoming::Other(raw),
+            }));
+        }
+    }
+
+    fn handle_control(&mut self, control: Control) -> Result<Option<Incoming>, ProtocolError> {
+        match control {
+            // The decoder has obeyed both.
+            Control::SetChunkSize(_) | Control::Abort(_) => {}
+            Control::Acknowledgement(sequence) => return Ok(Some(Incoming::Acknowledgement(sequence))),
+            // 0 would ask for endless acknowledgements; some peers send it to mean none.
+            Control::WindowAckSize(0) => {}
+            Control::WindowAckSize(window) => self.peer_window = window,
+            Control::SetPeerBandwidth { window, limit } => self.limit_bandwidth(window, limit)?,
+        }
+        Ok(None)
+    }
+
+    /// Section 5.4.5: the receiver answers with Window Acknowledgement Size if that changes.
+    fn limit_bandwidth(&mut self, window: u32, limit: BandwidthLimit) -> Result<(), ProtocolError> {
+        let (window, limit) = match (limit, self.bandwidth) {
+            (BandwidthLimit::Soft, Some((current, _))) => (window.min(current), limit),
+            (BandwidthLimit::Dynamic, Some((_, BandwidthLimit::Hard)) | None) => {
+                (window, BandwidthLimit::Hard)
+            }
+            (BandwidthLimit::Hard | BandwidthLimit::Soft, _) => (window, limit),
+            (BandwidthLimit::Dynamic | BandwidthLimit::Other(_), _) => return Ok(()),
+        };
+        self.bandwidth = Some((window, limit));
+        if window > 0 && self.announced_window != Some(window) {
+            self.send_control(Control::WindowAckSize(window))?;
+        }
+        Ok(())
+    }
+
+    fn count_received(&mut self, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.unacknowledged = self.unacknowledged.saturating_add(count);
+        self.sequence = self.sequence.wrapping_add(count);
+        if self.sequence >= SEQUENCE_RESTART {
+            self.sequence -= SEQUENCE_RESTART;
+        }
+    }
+
+    /// Sends what is owed for the bytes handled since the last time.
+    fn settle(&mut self) -> Result<(), ProtocolError> {
+        if let Some(value) = self.owed_pong.take() {
+            self.send_user_control(UserControl::PingResponse(value))?;
+        }
+        // Half a window early, so that the peer never has to wait for it.
+        if self.unacknowledged >= (self.peer_window / 2).max(MIN_ACK_DISTANCE) {
+            self.unacknowledged = 0;
+            self.send_control(Control::Acknowledgement(self.sequence))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn send_ping(&mut self, now: Duration) -> Result<(), ProtocolError> {
+        let value = now.as_millis() as u32;
+        self.pending_ping = Some((value, now));
+        self.send_user_control(UserControl::PingRequest(value))
+    }
+
+    fn handle_pong(&mut self, value: u32, now: Duration) {
+        if let Some((expected, sent)) = self.pending_ping
+            && expected == value
+        {
+            self.pending_ping = None;
+            self.round_trip = Some(now.saturating_sub(sent));
+        }
+    }
+
+    pub(super) fn send_control(&mut self, control: Control) -> Result<(), ProtocolError> {
+        if let Control::WindowAckSize(window) = control {
+            self.announced_window = Some(window);
+        }
+        self.send(&Message::Control(control))
+    }
+
+    pub(super) fn send_user_control(&mut self, event: UserControl) -> Result<(), ProtocolError> {
+        self.send(&Message::UserControl(event))
+    }
+
+    pub(super) fn send_command(
+        &mut self,
+        stream: MessageStreamId,
+        command: Command,
+    ) -> Result<(), ProtocolError> {
+        self.send(&Message::Command { stream, command })
+    }
+
+    fn send(&mut self, message: &Message) -> Result<(), ProtocolError> {
+        let raw = message.encode().map_err(ProtocolError::EncodeMessage)?;
+        Ok(self.encoder.encode(&raw, &mut self.output)?)
+    }
+
+    pub(super) fn send_media(
+        &mut self,
+        stream: MessageStreamId,
+        message: &MediaMessage,
+    ) -> Result<(), ProtocolError> {
+        let raw = message.to_raw(stream);
+        if message.is_sequence_header() {
+            self.encoder.encode_full(&raw, &mut self.output)?;
+        } else {
+            self.encoder.encode(&raw, &mut self.output)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,318 @@
+//! The caller's answers, and what it tells players.
+
+use std::time::Duration;
+
+use rtmp_amf::amf0::Value;
+
+use super::{Phase, Role, ServerMachine, Undecided};
+use crate::chunk::MessageStreamId;
+use crate::conn::ProtocolError;
+use crate::message::{
+    BandwidthLimit, Command, ConnectReply, Control, Status, StatusCode, TransactionId, UserControl,
+};
+
+impl ServerMachine {
+    /// Accepts the connection: window, bandwidth, chunk size, then `_result` (RTMP 1.0 section 7.2.1.1).
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongPhase`] if no `connect` waits for an answer.
+    pub fn accept_connect(&mut self, reply: &ConnectReply) -> Result<(), ProtocolError> {
+        let transaction = self.take_undecided_connect("accept connect")?;
+        let bandwidth = Control::SetPeerBandwidth {
+            window: self.config.peer_bandwidth,
+            limit: BandwidthLimit::Dynamic,
+        };
+        self.link
+            .send_control(Control::WindowAckSize(self.config.window_ack_size))?;
+        self.link.send_control(bandwidth)?;
+        self.link
+            .send_user_control(UserControl::StreamBegin(MessageStreamId::CONNECTION))?;
+        self.link
+            .send_control(Control::SetChunkSize(self.config.chunk_size))?;
+        self.send_connect_answer(transaction, reply.to_command())?;
+        self.phase = Phase::Connected;
+        Ok(())
+    }
+
+    /// Refuses the connection: `_error`, then `close`. The caller sends what [`output`](Self::output) holds and
+    /// closes.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongPhase`] if no `connect` waits for an answer.
+    pub fn reject_connect(&mut self, status: &Status) -> Result<(), ProtocolError> {
+        let transaction = self.take_undecided_connect("reject connect")?;
+        self.send_connect_answer(transaction, Command::error(transaction, status))?;
+        self.close()
+    }
+
+    /// Lets the client publish.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if no `publish` on this stream waits for an answer.
+    pub fn accept_publish(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
+        self.take_undecided(Undecided::Publish { stream }, "accept publish", stream)?;
+        self.link.allow_media();
+        self.link.send_user_control(UserControl::StreamBegin(stream))?;
+        self.send_status(
+            stream,
+            &Status::new(StatusCode::PublishStart, "Started publishing."),
+        )
+    }
+
+    /// Refuses to let the client publish. It may try again.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if no `publish` on this stream waits for an answer.
+    pub fn reject_publish(&mut self, stream: MessageStreamId, status: &Status) -> Result<(), ProtocolError> {
+        self.take_undecided(Undecided::Publish { stream }, "reject publish", stream)?;
+        self.streams.set_role(stream, Role::Idle);
+        self.send_status(stream, status)
+    }
+
+    /// Ends a publication from the server's side, with a status that says why.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being published.
+    pub fn end_publish(&mut self, stream: MessageStreamId, status: &Status) -> Result<(), ProtocolError> {
+        if !matches!(self.streams.role(stream), Some(Role::Publishing { .. })) {
+            return Err(ProtocolError::WrongStream {
+                operation: "end publishing",
+                stream,
+            });
+        }
+        self.streams.set_role(stream, Role::Idle);
+        self.send_status(stream, status)
+    }
+
+    /// Lets the client play: Stream Begin, Play.Reset if the request empties the playlist, Play.Start. Media follow.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if no `play` on this stream waits for an answer.
+    pub fn accept_play(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
+        let Some(Undecided::Play {
+            stream: undecided,
+            reset,
+        }) = self.undecided
+        else {
+            return Err(ProtocolError::WrongStream {
+                operation: "accept play",
+                stream,
+            });
+        };
+        self.take_undecided(
+            Undecided::Play {
+                stream: undecided,
+                reset,
+            },
+            "accept play",
+            stream,
+        )?;
+        self.link.allow_media();
+        self.link.send_user_control(UserControl::StreamBegin(stream))?;
+        if reset {
+            self.send_status(
+                stream,
+                &Status::new(StatusCode::PlayReset, "Playing and resetting."),
+            )?;
+        }
+        self.send_status(stream, &Status::new(StatusCode::PlayStart, "Started playing."))
+    }
+
+    /// Refuses to let the client play. It may try again.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if no `play` on this stream waits for an answer.
+    pub fn reject_play(&mut self, stream: MessageStreamId, status: &Status) -> Result<(), ProtocolError> {
+        let reset = matches!(self.undecided, Some(Undecided::Play { reset: true, .. }));
+        self.take_undecided(Undecided::Play { stream, reset }, "reject play", stream)?;
+        self.streams.set_role(stream, Role::Idle);
+        self.send_status(stream, status)
+    }
+
+    /// Ends playback from the server's side: Play.Stop and Stream EOF.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn end_play(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "end playback")?;
+        self.streams.set_role(stream, Role::Idle);
+        self.send_status(stream, &Status::new(StatusCode::PlayStop, "Stopped playing."))?;
+        self.link.send_user_control(UserControl::StreamEof(stream))
+    }
+
+    /// Tells a player that the publisher is gone. Most players end then; the stream can still go on.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn notify_unpublished(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "tell of the publisher")?;
+        self.link.send_user_control(UserControl::StreamEof(stream))?;
+        self.send_status(
+            stream,
+            &Status::new(StatusCode::PlayUnpublishNotify, "The publisher is gone."),
+        )
+    }
+
+    /// Tells a player that a publisher has come. Media follow.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn notify_published(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "tell of the publisher")?;
+        self.link.send_user_control(UserControl::StreamBegin(stream))?;
+        self.send_status(
+            stream,
+            &Status::new(StatusCode::PlayPublishNotify, "The stream is being published."),
+        )
+    }
+
+    /// Says that a stream is paused, or goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn confirm_pause(&mut self, stream: MessageStreamId, paused: bool) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "pause")?;
+        let (event, status) = if paused {
+            (
+                UserControl::StreamEof(stream),
+                Status::new(StatusCode::PauseNotify, "Paused."),
+            )
+        } else {
+            (
+                UserControl::StreamBegin(stream),
+                Status::new(StatusCode::UnpauseNotify, "Playing again."),
+            )
+        };
+        self.link.send_user_control(event)?;
+        self.send_status(stream, &status)
+    }
+
+    /// Goes on at another position: Seek.Notify, Play.Start. Media from there follow.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn accept_seek(&mut self, stream: MessageStreamId, position: Duration) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "seek")?;
+        let description = format!("Playing from {} ms.", position.as_millis());
+        self.send_status(stream, &Status::new(StatusCode::SeekNotify, description))?;
+        self.send_status(stream, &Status::new(StatusCode::PlayStart, "Started playing."))
+    }
+
+    /// Refuses to go to another position; playback goes on where it is.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn reject_seek(&mut self, stream: MessageStreamId, status: &Status) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "refuse to seek")?;
+        self.send_status(stream, status)
+    }
+
+    /// Says that audio or video is sent again: Seek.Notify, Play.Start (RTMP 1.0 sections 7.2.2.4 and 7.2.2.5).
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn confirm_receive(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "receive")?;
+        self.send_status(stream, &Status::new(StatusCode::SeekNotify, "Sent again."))?;
+        self.send_status(stream, &Status::new(StatusCode::PlayStart, "Started playing."))
+    }
+
+    /// Answers a remote call of the client, with the value it returns or a status that says why it failed. Without a
+    /// transaction id nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::EncodeMessage`] if the value can not be written as AMF0.
+    pub fn answer_call(
+        &mut self,
+        transaction: TransactionId,
+        result: Result<Value, Status>,
+    ) -> Result<(), ProtocolError> {
+        if !transaction.expects_answer() {
+            return Ok(());
+        }
+        let answer = match result {
+            Ok(value) => Command::result(transaction).with_argument(value),
+            Err(status) => Command::error(transaction, &status),
+        };
+        self.link.send_command(MessageStreamId::CONNECTION, answer)
+    }
+
+    /// Sends a status about the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongPhase`] before `connect` was accepted.
+    pub fn send_connection_status(&mut self, status: &Status) -> Result<(), ProtocolError> {
+        if !self.is_connected() {
+            return Err(self.wrong_phase("send a status"));
+        }
+        self.send_status(MessageStreamId::CONNECTION, status)
+    }
+
+    /// Ends the connection in order: sends `close`, and takes no more input.
+    ///
+    /// # Errors
+    ///
+    /// None today; [`ProtocolError`] if the command could not be written.
+    pub fn close(&mut self) -> Result<(), ProtocolError> {
+        if matches!(self.phase, Phase::Unconnected | Phase::Connected) {
+            self.link
+                .send_command(MessageStreamId::CONNECTION, Command::new("close"))?;
+        }
+        self.phase = Phase::Closed;
+        self.undecided = None;
+        self.next_event = None;
+        Ok(())
+    }
+
+    fn take_undecided_connect(&mut self, operation: &'static str) -> Result<TransactionId, ProtocolError> {
+        match self.undecided {
+            Some(Undecided::Connect { transaction }) => {
+                self.undecided = None;
+                Ok(transaction)
+            }
+            _ => Err(self.wrong_phase(operation)),
+        }
+    }
+
+    fn take_undecided(
+        &mut self,
+        expected: Undecided,
+        operation: &'static str,
+        stream: MessageStreamId,
+    ) -> Result<(), ProtocolError> {
+        let names_it = match expected {
+            Undecided::Connect { .. } => false,
+            Undecided::Publish { stream: expected } | Undecided::Play { stream: expected, .. } => {
+                expected == stream
+            }
+        };
+        if !names_it || self.undecided != Some(expected) {
+            return Err(ProtocolError::WrongStream { operation, stream });
+        }
+        self.undecided = None;
+        Ok(())
+    }
+
+    fn check_playing(&self, stream: MessageStreamId, operation: &'static str) -> Result<(), ProtocolError> {
+        match self.streams.role(stream) {
+            Some(Role::Playing) => Ok(()),
+            _ => Err(ProtocolError::WrongStream { operation, stream }),
+        }
+    }
+}

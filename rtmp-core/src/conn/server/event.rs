@@ -1,0 +1,91 @@
+//! What a client does.
+
+use std::time::Duration;
+
+use crate::chunk::MessageStreamId;
+use crate::conn::Ignored;
+use crate::handshake::HandshakeKind;
+use crate::message::{
+    Command, ConnectRequest, MediaKind, MediaMessage, PlayRequest, PublishRequest, UserControl,
+};
+
+/// What a client does, as [`ServerMachine::poll_event`](super::ServerMachine::poll_event) tells it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ServerEvent {
+    /// The handshake is done.
+    HandshakeDone(HandshakeKind),
+    /// The client asks to connect. Answer with `accept_connect` or `reject_connect`.
+    Connect(ConnectRequest),
+    /// The client asks to publish. Answer with `accept_publish` or `reject_publish`.
+    Publish {
+        /// The stream to publish on.
+        stream: MessageStreamId,
+        /// What to publish.
+        request: PublishRequest,
+    },
+    /// The client has stopped publishing on this stream.
+    Unpublish {
+        /// The stream.
+        stream: MessageStreamId,
+    },
+    /// The client asks to play. Answer with `accept_play` or `reject_play`.
+    Play {
+        /// The stream to play on.
+        stream: MessageStreamId,
+        /// What to play.
+        request: PlayRequest,
+    },
+    /// The client has stopped playing on this stream.
+    StopPlay {
+        /// The stream.
+        stream: MessageStreamId,
+    },
+    /// A player asks to pause or to go on. Answer with `confirm_pause` once it is done.
+    Pause {
+        /// The stream.
+        stream: MessageStreamId,
+        /// Whether to pause.
+        paused: bool,
+        /// Where the player stands, on the stream's clock.
+        position: Duration,
+    },
+    /// A player asks for another position. Answer with `accept_seek` or `reject_seek`.
+    Seek {
+        /// The stream.
+        stream: MessageStreamId,
+        /// The position, on the stream's clock.
+        position: Duration,
+    },
+    /// A player does not want audio or video any more, or wants it again. Answer the latter with `confirm_receive`.
+    Receive {
+        /// The stream.
+        stream: MessageStreamId,
+        /// [`MediaKind::Audio`] or [`MediaKind::Video`].
+        kind: MediaKind,
+        /// Whether it is wanted.
+        wanted: bool,
+    },
+    /// A message of a publisher, or media of another kind on a stream that is being published.
+    Media {
+        /// The stream that is being published.
+        stream: MessageStreamId,
+        /// The message.
+        message: MediaMessage,
+    },
+    /// A remote call that the machine does not know. If it wants an answer, give it with `answer_call`.
+    Call {
+        /// The stream it is about, 0 for the connection.
+        stream: MessageStreamId,
+        /// The call.
+        command: Command,
+    },
+    /// A user control event, for example the buffer length of a player.
+    UserControl(UserControl),
+    /// The client has received this many bytes so far, modulo 2^32; some count differently.
+    Acknowledgement(u32),
+    /// The client wants to close the connection.
+    CloseRequested,
+    /// Something was passed over.
+    Ignored(Ignored),
+}

@@ -1,0 +1,302 @@
+//! The server's end of a connection.
+
+mod answer;
+mod commands;
+mod event;
+mod streams;
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+pub use event::ServerEvent;
+use streams::{Role, Streams};
+
+use super::link::{Incoming, Link};
+use super::{ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, Ignored, ProtocolError};
+use crate::chunk::{MAX_CHUNK_SIZE, MessageStreamId};
+use crate::handshake::{ServerHandshake, ServerHandshakeConfig};
+use crate::message::{MediaMessage, TransactionId};
+
+/// What a [`ServerMachine`] announces and accepts.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    handshake: ServerHandshakeConfig,
+    limits: ConnLimits,
+    chunk_size: u32,
+    window_ack_size: u32,
+    peer_bandwidth: u32,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            handshake: ServerHandshakeConfig::default(),
+            limits: ConnLimits::default(),
+            chunk_size: DEFAULT_OUTGOING_CHUNK_SIZE,
+            window_ack_size: DEFAULT_WINDOW,
+            peer_bandwidth: DEFAULT_WINDOW,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// How the handshake is answered.
+    #[must_use]
+    pub fn handshake(mut self, handshake: ServerHandshakeConfig) -> Self {
+        self.handshake = handshake;
+        self
+    }
+
+    /// What a client may make the machine hold.
+    #[must_use]
+    pub fn limits(mut self, limits: ConnLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The chunk size announced to the client, in bytes, brought into 1 to 2^31 - 1; 60,000 by default. Some encoders
+    /// adopt it for what they send.
+    #[must_use]
+    pub fn chunk_size(mut self, bytes: u32) -> Self {
+        self.chunk_size = bytes.clamp(1, MAX_CHUNK_SIZE);
+        self
+    }
+
+    /// How often the client is to acknowledge, in bytes; 2,500,000 by default.
+    #[must_use]
+    pub fn window_ack_size(mut self, bytes: u32) -> Self {
+        self.window_ack_size = bytes;
+        self
+    }
+
+    /// The peer bandwidth announced to the client, in bytes; 2,500,000 by default.
+    #[must_use]
+    pub fn peer_bandwidth(mut self, bytes: u32) -> Self {
+        self.peer_bandwidth = bytes;
+        self
+    }
+
+    /// The chunk size that will be announced.
+    #[must_use]
+    pub fn announced_chunk_size(&self) -> u32 {
+        self.chunk_size
+    }
+}
+
+/// The server's end of a connection, as a state machine; see [`conn`](super).
+///
+/// A request of the client stops the machine until it is accepted or rejected: what the client has sent behind it
+/// waits in the input buffer, so that media which come before the answer are lost neither whole nor in part.
+#[derive(Debug)]
+pub struct ServerMachine {
+    config: ServerConfig,
+    link: Link,
+    phase: Phase,
+    streams: Streams,
+    /// The request that the caller has to answer before the next event.
+    undecided: Option<Undecided>,
+    /// The second event of a command that gave two.
+    next_event: Option<ServerEvent>,
+}
+
+/// ```text
+/// handshake --> unconnected --accept_connect--> connected --close--> closed
+///                    \--------reject_connect----------------------->/
+/// ```
+#[derive(Debug)]
+enum Phase {
+    Handshake(Box<ServerHandshake>),
+    Unconnected,
+    Connected,
+    Closed,
+}
+
+impl Phase {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Handshake(_) => "shaking hands",
+            Self::Unconnected => "not connected",
+            Self::Connected => "connected",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// A request that was handed to the caller.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Undecided {
+    Connect { transaction: TransactionId },
+    Publish { stream: MessageStreamId },
+    Play { stream: MessageStreamId, reset: bool },
+}
+
+impl ServerMachine {
+    /// A machine that waits for the client's first byte. `now` is the time on the caller's clock, and `fill_random`
+    /// fills the free bytes of the handshake.
+    #[must_use]
+    pub fn new(config: ServerConfig, now: Duration, fill_random: impl FnOnce(&mut [u8])) -> Self {
+        let handshake =
+            ServerHandshake::with_config(config.handshake.clone(), now.as_millis() as u32, fill_random);
+        Self {
+            link: Link::new(config.limits),
+            config,
+            phase: Phase::Handshake(Box::new(handshake)),
+            streams: Streams::default(),
+            undecided: None,
+            next_event: None,
+        }
+    }
+
+    /// Takes bytes from `input` until they give an event or run out. `now` is the time on the clock that
+    /// [`new`](Self::new) was given.
+    ///
+    /// While a request waits for its answer there is no further event.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError`] if the client broke the protocol or a limit: the connection has to be closed, after what
+    /// [`output`](Self::output) holds is sent.
+    pub fn poll_event(
+        &mut self,
+        input: &mut BytesMut,
+        now: Duration,
+    ) -> Result<Option<ServerEvent>, ProtocolError> {
+        loop {
+            if self.undecided.is_some() {
+                return Ok(None);
+            }
+            if let Some(event) = self.next_event.take() {
+                self.note_request(&event);
+                return Ok(Some(event));
+            }
+            match &mut self.phase {
+                Phase::Handshake(handshake) => {
+                    let Some(kind) = handshake.handle_input(input, self.link.output())? else {
+                        return Ok(None);
+                    };
+                    self.phase = Phase::Unconnected;
+                    return Ok(Some(ServerEvent::HandshakeDone(kind)));
+                }
+                Phase::Closed => {
+                    input.clear();
+                    return Ok(None);
+                }
+                Phase::Unconnected | Phase::Connected => {}
+            }
+            let Some(incoming) = self.link.next_message(input, now)? else {
+                return Ok(None);
+            };
+            if let Some(event) = self.handle(incoming)? {
+                self.note_request(&event);
+                return Ok(Some(event));
+            }
+        }
+    }
+
+    /// What is to be sent to the client. The caller takes bytes off its front as it writes them.
+    pub fn output(&mut self) -> &mut BytesMut {
+        self.link.output()
+    }
+
+    /// The chunk size in force for what is sent, in bytes.
+    #[must_use]
+    pub fn outgoing_chunk_size(&self) -> u32 {
+        self.link.outgoing_chunk_size()
+    }
+
+    /// Whether the handshake is done.
+    #[must_use]
+    pub fn is_handshake_done(&self) -> bool {
+        !matches!(self.phase, Phase::Handshake(_))
+    }
+
+    /// Whether `connect` was accepted and the connection is not closed.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Connected)
+    }
+
+    /// Whether the connection is over: refused, or closed by [`close`](Self::close).
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+    }
+
+    /// Asks the client for a sign of life. `now` is the time on the clock that [`new`](Self::new) was given.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongPhase`] during the handshake.
+    pub fn ping(&mut self, now: Duration) -> Result<(), ProtocolError> {
+        if !self.is_handshake_done() {
+            return Err(self.wrong_phase("ping"));
+        }
+        self.link.send_ping(now)
+    }
+
+    /// The time from the last answered ping to its answer.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.link.round_trip()
+    }
+
+    /// Sends a message to a player.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played, [`ProtocolError::Encode`] if the message is
+    /// too long.
+    pub fn send_media(
+        &mut self,
+        stream: MessageStreamId,
+        message: &MediaMessage,
+    ) -> Result<(), ProtocolError> {
+        if self.streams.role(stream) != Some(Role::Playing) {
+            return Err(ProtocolError::WrongStream {
+                operation: "send media",
+                stream,
+            });
+        }
+        self.link.send_media(stream, message)
+    }
+
+    fn handle(&mut self, incoming: Incoming) -> Result<Option<ServerEvent>, ProtocolError> {
+        Ok(match incoming {
+            Incoming::Media { stream, message } => Some(match self.streams.publishing(stream) {
+                Some(stream) => ServerEvent::Media { stream, message },
+                None => ServerEvent::Ignored(Ignored::Media { stream }),
+            }),
+            Incoming::Command { stream, command } => self.handle_command(stream, command)?,
+            Incoming::UserControl(event) => Some(ServerEvent::UserControl(event)),
+            Incoming::Acknowledgement(sequence) => Some(ServerEvent::Acknowledgement(sequence)),
+            Incoming::Other(raw) => Some(ServerEvent::Ignored(Ignored::Message {
+                message_type: raw.message_type,
+            })),
+            Incoming::Undecodable(error) => Some(ServerEvent::Ignored(Ignored::Undecodable(error))),
+        })
+    }
+
+    /// Remembers that an event is a request.
+    fn note_request(&mut self, event: &ServerEvent) {
+        match event {
+            ServerEvent::Publish { stream, .. } => {
+                self.undecided = Some(Undecided::Publish { stream: *stream })
+            }
+            ServerEvent::Play { stream, request } => {
+                self.undecided = Some(Undecided::Play {
+                    stream: *stream,
+                    reset: request.is_reset(),
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn wrong_phase(&self, operation: &'static str) -> ProtocolError {
+        ProtocolError::WrongPhase {
+            operation,
+            phase: self.phase.name(),
+        }
+    }
+}
