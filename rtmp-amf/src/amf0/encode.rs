@@ -95,12 +95,14 @@ impl<'a> Encoder<'a> {
     }
 
     /// Writes a number.
+    #[inline]
     pub fn number(&mut self, number: f64) -> &mut Self {
         let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
         self.put(&[marker::NUMBER, a, b, c, d, e, f, g, h])
     }
 
     /// Writes a boolean.
+    #[inline]
     pub fn boolean(&mut self, boolean: bool) -> &mut Self {
         self.put(&[marker::BOOLEAN, boolean.into()])
     }
@@ -110,6 +112,7 @@ impl<'a> Encoder<'a> {
     /// # Errors
     ///
     /// [`StringTooLong`](Amf0Error::StringTooLong) for more than 4,294,967,295 bytes.
+    #[inline]
     pub fn string(&mut self, string: impl AsRef<[u8]>) -> Result<&mut Self, Amf0Error> {
         let string = string.as_ref();
         let Ok(len) = u16::try_from(string.len()) else {
@@ -150,6 +153,7 @@ impl<'a> Encoder<'a> {
     /// # Errors
     ///
     /// [`NameTooLong`](Amf0Error::NameTooLong) for more than 65,535 bytes.
+    #[inline]
     pub fn key(&mut self, key: impl AsRef<[u8]>) -> Result<&mut Self, Amf0Error> {
         let key = key.as_ref();
         let len = u16::try_from(key.len()).map_err(|_| Amf0Error::NameTooLong { len: key.len() })?;
