@@ -31,6 +31,7 @@ pub struct FramedMessage {
     wire: Bytes,
     payload: Bytes,
     basic_len: usize,
+    chunk_size: u32,
 }
 
 impl FramedMessage {
@@ -54,6 +55,7 @@ impl FramedMessage {
         Ok(Self {
             wire,
             payload,
+            chunk_size,
             basic_len: BasicHeader {
                 format: ChunkFormat::Full,
                 chunk_stream: message.chunk_stream,
@@ -66,6 +68,12 @@ impl FramedMessage {
     #[must_use]
     pub fn wire(&self) -> &Bytes {
         &self.wire
+    }
+
+    /// The chunk size that it was cut for, in bytes.
+    #[must_use]
+    pub fn chunk_size(&self) -> u32 {
+        self.chunk_size
     }
 
     /// The message's payload.
