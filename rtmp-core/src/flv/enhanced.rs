@@ -212,7 +212,6 @@ impl<'a, C: Copy + From<FourCc>> TrackBodies<'a, C> {
 
     /// Reads from the packet type on: multitrack division and FourCC. `packet_type_of` tells the packet type from
     /// its number, or that it is reserved, and then nothing is known about the layout.
-    #[expect(clippy::type_complexity, reason = "the parts of one header")]
     pub(super) fn open<P>(
         mut input: Input<'a>,
         packet_type: u8,

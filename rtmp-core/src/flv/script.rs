@@ -10,7 +10,7 @@ const STRING_MARKER: u8 = 0x02;
 const AMF3_SELECTOR: u8 = 0x00;
 const SET_DATA_FRAME: &[u8] = b"@setDataFrame";
 const CLEAR_DATA_FRAME: &[u8] = b"@clearDataFrame";
-const ON_META_DATA: &[u8] = b"onMetaData";
+pub(super) const ON_META_DATA: &[u8] = b"onMetaData";
 
 /// The payload of a data message without a leading `@setDataFrame`, sharing the payload's memory.
 ///

@@ -455,7 +455,7 @@ mod tests {
         for body in [&[0x17, 2][..], &[0x17, 2, 0, 0, 0]] {
             let header = VideoHeader::parse(body).unwrap();
             assert_eq!(header.packet_type, VideoPacketType::SequenceEnd);
-            assert_eq!(only_track(&header).body, []);
+            assert!(only_track(&header).body.is_empty());
         }
     }
 

@@ -1,0 +1,273 @@
+//! Records a stream to a file that can be sought: metadata with duration and keyframe index in front.
+
+mod clock;
+mod index;
+
+use bytes::{Bytes, BytesMut};
+use rtmp_amf::amf0::Object;
+
+use self::clock::Clock;
+use self::index::KeyframeIndex;
+use super::header::{FLAGS_OFFSET, HEADER_LEN, PREVIOUS_TAG_SIZE_LEN};
+use super::tag::encode_tag;
+use super::{FlvError, FlvHeader, KeyframePosition, Metadata, Tag, script};
+use crate::{MediaKind, MediaMessage, Timestamp};
+
+/// Turns the messages of a stream into the bytes of a file, without doing the writing.
+///
+/// [`record`](Self::record) appends what is to be written next. The file begins with `onMetaData`: the publisher's,
+/// and room for what is known only at the end. [`finish`](Self::finish) gives the [`FlvPatch`]es that fill the
+/// room; where the output cannot seek they are left out, and the file is one that does not know its duration.
+/// Whenever the writing stops, what has been written is a readable file.
+///
+/// The room is a property `padding` that shrinks by 18 bytes for every keyframe in the index. When there are more
+/// keyframes than the room holds, every second entry is dropped, so the index stays even.
+///
+/// Messages before the first coded audio or video are held until it comes, at most 64 and 1 MiB of them, so
+/// metadata and sequence headers stand in front. `@setDataFrame` is taken off, `@clearDataFrame` not recorded.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use rtmp_core::flv::FlvRecorder;
+/// use rtmp_core::{MediaMessage, Timestamp};
+///
+/// # fn main() -> Result<(), rtmp_core::flv::FlvError> {
+/// let mut recorder = FlvRecorder::new();
+/// let mut file = BytesMut::new();
+/// for millis in [90_000, 90_040] {
+///     let frame = MediaMessage::video(Timestamp::from_millis(millis), &b"\x17\x01\0\0\0\x65"[..]);
+///     recorder.record(&frame, &mut file)?; // and write what was appended
+/// }
+/// for patch in recorder.finish(&mut file)? {
+///     let start = patch.offset as usize; // or seek there and write
+///     file[start..start + patch.bytes.len()].copy_from_slice(&patch.bytes);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct FlvRecorder {
+    rebase: bool,
+    index_capacity: usize,
+    /// The publisher's metadata without the properties that are ours.
+    properties: Object,
+    /// What came before the first coded frame; `None` after it.
+    held: Option<Held>,
+    clock: Clock,
+    index: KeyframeIndex,
+    has: FlvHeader,
+    /// Bytes given out: the length of the file.
+    offset: u64,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    messages: Vec<MediaMessage>,
+    len: usize,
+}
+
+/// Bytes to write over those that stand at an offset of a recorded file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FlvPatch {
+    /// Where to write, in bytes from the start of the file.
+    pub offset: u64,
+    /// What to write.
+    pub bytes: Bytes,
+}
+
+const MAX_HELD_COUNT: usize = 64;
+const MAX_HELD_LEN: usize = 1024 * 1024;
+const MAX_METADATA_LEN: usize = 64 * 1024;
+const DEFAULT_INDEX_CAPACITY: usize = 1024;
+/// The padding must fit a string of 65535 bytes.
+const MAX_INDEX_CAPACITY: usize = 3600;
+/// A time and an offset, each a marker and eight bytes.
+const INDEX_ENTRY_LEN: usize = 18;
+const METADATA_OFFSET: u64 = (HEADER_LEN + PREVIOUS_TAG_SIZE_LEN) as u64;
+
+/// The default track: other tracks' keyframes are where its own are.
+const INDEXED_TRACK: u8 = 0;
+
+const DURATION: &str = "duration";
+const FILESIZE: &str = "filesize";
+const LAST_TIMESTAMP: &str = "lasttimestamp";
+const LAST_KEYFRAME_TIMESTAMP: &str = "lastkeyframetimestamp";
+const HAS_KEYFRAMES: &str = "hasKeyframes";
+const KEYFRAMES: &str = "keyframes";
+const PADDING: &str = "padding";
+
+impl FlvRecorder {
+    /// A recorder whose file starts at time 0 and has room for an index of 1024 keyframes (18 KiB).
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            rebase: true,
+            index_capacity: DEFAULT_INDEX_CAPACITY,
+            properties: Object::new(),
+            held: Some(Held::default()),
+            clock: Clock::default(),
+            index: KeyframeIndex::new(DEFAULT_INDEX_CAPACITY),
+            has: FlvHeader::new(false, false),
+            offset: 0,
+        }
+    }
+
+    /// Whether the first coded frame is moved to time 0 and all others with it (the default). Otherwise times are
+    /// written as they are.
+    #[must_use]
+    pub const fn rebase(mut self, rebase: bool) -> Self {
+        self.rebase = rebase;
+        self
+    }
+
+    /// Makes room for an index of that many keyframes, 18 bytes each; at most 3600. With 0 there is no index.
+    #[must_use]
+    pub fn index_capacity(mut self, keyframes: usize) -> Self {
+        self.index_capacity = keyframes.min(MAX_INDEX_CAPACITY);
+        self.index = KeyframeIndex::new(self.index_capacity);
+        self
+    }
+
+    /// Appends to `dst` what is to be written to the file for this message, which may be nothing, or what was held
+    /// before as well.
+    ///
+    /// # Errors
+    ///
+    /// [`FlvError::TagTooLong`] for a payload over [`Tag::MAX_PAYLOAD_LEN`]; that message is left out and the
+    /// recording can go on.
+    pub fn record(&mut self, message: &MediaMessage, dst: &mut BytesMut) -> Result<(), FlvError> {
+        if message.kind.is_data() && script::is_clear_data_frame(&message.payload) {
+            return Ok(());
+        }
+        if self.held.is_some() {
+            if !message.is_coded_frames() && self.hold(message) {
+                return Ok(());
+            }
+            self.open(dst)?;
+        }
+        self.write(message, dst)
+    }
+
+    /// Appends what is still held and says what to change in the file, after `dst` has been written to its end.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: whatever could fail has failed in [`record`](Self::record).
+    pub fn finish(mut self, dst: &mut BytesMut) -> Result<[FlvPatch; 2], FlvError> {
+        self.open(dst)?;
+        let mut metadata = BytesMut::new();
+        encode_tag(MediaKind::Data, Timestamp::ZERO, &self.metadata()?, &mut metadata)?;
+        Ok([
+            FlvPatch {
+                offset: FLAGS_OFFSET,
+                bytes: vec![self.has.flags()].into(),
+            },
+            FlvPatch {
+                offset: METADATA_OFFSET,
+                bytes: metadata.freeze(),
+            },
+        ])
+    }
+
+    /// Keeps a message for the opening of the file; `false` if there is no room.
+    fn hold(&mut self, message: &MediaMessage) -> bool {
+        if message.kind.is_data()
+            && message.payload.len() <= MAX_METADATA_LEN
+            && let Ok(metadata) = Metadata::parse(&message.payload)
+        {
+            self.properties = metadata.into_properties();
+            for ours in [
+                DURATION,
+                FILESIZE,
+                LAST_TIMESTAMP,
+                LAST_KEYFRAME_TIMESTAMP,
+                HAS_KEYFRAMES,
+                KEYFRAMES,
+                PADDING,
+            ] {
+                self.properties.remove(ours);
+            }
+            return true;
+        }
+        let Some(held) = &mut self.held else {
+            return false;
+        };
+        let len = held.len + message.payload.len();
+        let has_room = held.messages.len() < MAX_HELD_COUNT && len <= MAX_HELD_LEN;
+        if has_room {
+            held.messages.push(message.clone());
+            held.len = len;
+        }
+        has_room
+    }
+
+    /// Writes what stands before the first coded frame, if that has not been done.
+    fn open(&mut self, dst: &mut BytesMut) -> Result<(), FlvError> {
+        let Some(held) = self.held.take() else {
+            return Ok(());
+        };
+        let payload = self.metadata()?;
+        FlvHeader::default().encode(dst);
+        encode_tag(MediaKind::Data, Timestamp::ZERO, &payload, dst)?;
+        self.offset = METADATA_OFFSET + Tag::file_len(payload.len()) as u64;
+        held.messages
+            .iter()
+            .try_for_each(|message| self.write(message, dst))
+    }
+
+    fn write(&mut self, message: &MediaMessage, dst: &mut BytesMut) -> Result<(), FlvError> {
+        let payload = if message.kind.is_data() {
+            script::strip_set_data_frame(&message.payload)
+        } else {
+            message.payload.clone()
+        };
+        let time = if message.is_coded_frames() {
+            self.clock.frame(message.kind, message.timestamp)
+        } else {
+            self.clock.between_frames(message.timestamp)
+        };
+        let timestamp = if self.rebase {
+            // Wraps after 49.7 days, as the format does.
+            Timestamp::from_millis(time.as_millis() as u32)
+        } else {
+            message.timestamp
+        };
+        encode_tag(message.kind, timestamp, &payload, dst)?;
+        if message.is_keyframe_of(INDEXED_TRACK) {
+            self.index.push(KeyframePosition::new(time, self.offset));
+        }
+        self.has.has_audio |= message.kind == MediaKind::Audio;
+        self.has.has_video |= message.kind == MediaKind::Video;
+        self.offset += Tag::file_len(payload.len()) as u64;
+        Ok(())
+    }
+
+    /// The payload of the metadata tag as things stand; of the same length at all times.
+    fn metadata(&self) -> Result<Bytes, FlvError> {
+        let entries = self.index.entries();
+        let last_keyframe = self.index.last().unwrap_or_default();
+        let room = self.index_capacity.saturating_sub(entries.len()) * INDEX_ENTRY_LEN;
+        let mut metadata = Metadata::new(
+            Object::new()
+                .with(DURATION, self.clock.duration().as_secs_f64())
+                .with(FILESIZE, self.offset as f64)
+                .with(LAST_TIMESTAMP, self.clock.latest().as_secs_f64())
+                .with(LAST_KEYFRAME_TIMESTAMP, last_keyframe.as_secs_f64())
+                .with(HAS_KEYFRAMES, !entries.is_empty()),
+        );
+        metadata.properties_mut().extend(self.properties.clone());
+        metadata.set_keyframes(entries);
+        metadata.properties_mut().push(PADDING, " ".repeat(room));
+        metadata.encode()
+    }
+}
+
+impl Default for FlvRecorder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests;
