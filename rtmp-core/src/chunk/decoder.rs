@@ -3,7 +3,7 @@
 //! Feed it whatever the socket gave; it yields whole messages and keeps the rest. Set Chunk Size and Abort Message
 //! act here, because the next header already depends on them; they are handed on all the same.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use tokio_util::codec::Decoder;
 
 use super::header::{BasicHeader, ChunkFormat, MessageHeader};
@@ -11,9 +11,6 @@ use super::streams::{ChunkStream, ChunkStreams};
 use super::{
     ChunkError, ChunkLimits, ChunkStreamId, DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, MessageType, RawMessage,
 };
-
-/// A payload buffer starts with room for no more than this, unless more bytes are there already.
-const FIRST_RESERVE: usize = 4096;
 
 /// Decodes a peer's chunk stream into [`RawMessage`]s.
 ///
@@ -81,25 +78,54 @@ impl ChunkDecoder {
         self.limits = limits;
     }
 
-    /// Reads the header at the start of `input`: its length, or `None` if more bytes are needed. State changes only
-    /// when the header is there as a whole.
-    fn read_header(&mut self, input: &[u8]) -> Result<Option<usize>, ChunkError> {
-        let Some((BasicHeader { format, chunk_stream }, basic_len)) = BasicHeader::parse(input) else {
+    /// Takes bytes off the front of `input` until they complete a message.
+    fn next_message(&mut self, input: &mut &[u8]) -> Result<Option<RawMessage>, ChunkError> {
+        loop {
+            let (place, owed) = match self.state {
+                State::Payload { place, owed } => (place, owed),
+                State::Header => match self.read_header(input)? {
+                    Some(chunk) => chunk,
+                    None => return Ok(None),
+                },
+            };
+            let stream = self.streams.at(place);
+            let (part, rest) = input.split_at(owed.min(input.len()));
+            stream.make_room(part.len(), input.len());
+            stream.payload.extend_from_slice(part);
+            *input = rest;
+            if part.len() < owed {
+                let owed = owed - part.len();
+                self.state = State::Payload { place, owed };
+                return Ok(None);
+            }
+            self.state = State::Header;
+            if stream.payload.len() == stream.length {
+                let message = stream.take_message();
+                self.partial_messages -= 1;
+                self.partial_bytes -= message.payload.len();
+                self.obey(&message)?;
+                return Ok(Some(message));
+            }
+        }
+    }
+
+    /// Takes a header off `input`: the place of its chunk stream and the payload length of its chunk, or `None` if
+    /// more bytes are needed. State changes only when the header is there as a whole.
+    fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<(usize, usize)>, ChunkError> {
+        let Some((BasicHeader { format, chunk_stream }, rest)) = BasicHeader::parse(input) else {
             return Ok(None);
         };
-        let rest = input.get(basic_len..).unwrap_or_default();
         let known = self.streams.find(chunk_stream);
-
-        let (place, header_len) = if format == ChunkFormat::Nothing {
+        let (place, rest) = if format == ChunkFormat::Nothing {
             let Some(place) = known else {
                 return Err(missing_header(chunk_stream, format));
             };
             match self.repeat_header(place, rest) {
-                Some(extended_len) => (place, extended_len),
+                Some(rest) => (place, rest),
                 None => return Ok(None),
             }
         } else {
-            let Some((header, header_len)) = MessageHeader::parse(format, rest) else {
+            let Some((header, rest)) = MessageHeader::parse(format, rest) else {
                 return Ok(None);
             };
             let place = match known {
@@ -108,11 +134,23 @@ impl ChunkDecoder {
                 None => self.streams.add(chunk_stream, self.limits.max_chunk_streams)?,
             };
             self.apply_header(place, header)?;
-            (place, header_len)
+            (place, rest)
         };
+        *input = rest;
+        Ok(Some((place, self.begin_chunk(place)?)))
+    }
 
+    /// Counts a chunk against the limits, before any of its payload is taken: the length of that payload.
+    fn begin_chunk(&mut self, place: usize) -> Result<usize, ChunkError> {
         let stream = self.streams.at(place);
         if !stream.in_message {
+            if stream.length > self.limits.max_message_len {
+                return Err(ChunkError::MessageTooLong {
+                    chunk_stream: stream.id,
+                    length: stream.length,
+                    limit: self.limits.max_message_len,
+                });
+            }
             stream.in_message = true;
             self.partial_messages += 1;
             if self.partial_messages > self.limits.max_partial_messages {
@@ -122,8 +160,13 @@ impl ChunkDecoder {
             }
         }
         let owed = (stream.length - stream.payload.len()).min(self.chunk_size);
-        self.state = State::Payload { place, owed };
-        Ok(Some(basic_len + header_len))
+        self.partial_bytes += owed;
+        if self.partial_bytes > self.limits.max_partial_bytes {
+            return Err(ChunkError::PartialMessagesTooLong {
+                limit: self.limits.max_partial_bytes,
+            });
+        }
+        Ok(owed)
     }
 
     /// Takes over the fields of a type 0, 1 or 2 header, which starts a message or, inside one, continues it.
@@ -148,14 +191,6 @@ impl ChunkDecoder {
             // A type 0 header describes a new message completely: the old one was given up.
             Self::drop_partial(stream, &mut self.partial_messages, &mut self.partial_bytes);
         }
-        if length > self.limits.max_message_len {
-            let limit = self.limits.max_message_len;
-            return Err(ChunkError::MessageTooLong {
-                chunk_stream: stream.id,
-                length,
-                limit,
-            });
-        }
         match header.stream {
             Some(id) => {
                 stream.stream = id;
@@ -171,99 +206,29 @@ impl ChunkDecoder {
         Ok(())
     }
 
-    /// Applies a type 3 header: the length of the extended timestamp behind it, or `None` if more bytes are needed
-    /// to tell whether there is one.
-    fn repeat_header(&mut self, place: usize, rest: &[u8]) -> Option<usize> {
+    /// Applies a type 3 header: what follows it and its extended timestamp, or `None` if more bytes are needed to
+    /// tell whether it has one.
+    fn repeat_header<'a>(&mut self, place: usize, rest: &'a [u8]) -> Option<&'a [u8]> {
         let stream = self.streams.at(place);
-        let mut extended_len = 0;
-        if let Some(extended) = stream.extended {
-            if stream.in_message {
-                if !self.peer_omits_extended {
-                    let absolute = stream.timestamp.as_millis();
-                    match starts_with_either(rest, extended.to_be_bytes(), absolute.to_be_bytes())? {
-                        true => extended_len = 4,
-                        false => self.peer_omits_extended = true,
-                    }
-                }
-            } else if !self.peer_omits_extended {
-                let value = u32::from_be_bytes(*rest.first_chunk()?);
-                stream.extended = Some(value);
-                stream.delta = value;
-                extended_len = 4;
+        let mut behind = rest;
+        if let Some(extended) = stream.extended
+            && !self.peer_omits_extended
+        {
+            if !stream.in_message {
+                let (value, after) = rest.split_first_chunk()?;
+                stream.delta = u32::from_be_bytes(*value);
+                stream.extended = Some(stream.delta);
+                behind = after;
+            } else if starts_with_either(rest, extended, stream.timestamp.as_millis())? {
+                behind = rest.get(4..)?;
+            } else {
+                self.peer_omits_extended = true;
             }
         }
         if !stream.in_message {
             stream.timestamp = stream.timestamp.wrapping_add(stream.delta);
         }
-        Some(extended_len)
-    }
-
-    /// Takes payload bytes for the chunk in progress; `Some` when they complete its message.
-    fn read_payload(
-        &mut self,
-        place: usize,
-        mut owed: usize,
-        src: &mut BytesMut,
-    ) -> Result<Option<RawMessage>, ChunkError> {
-        let stream = self.streams.at(place);
-        if stream.payload.is_empty() && owed == stream.length && src.len() >= owed {
-            // The usual case: the message is one chunk, and all of it is there.
-            let payload = Bytes::copy_from_slice(src.get(..owed).unwrap_or_default());
-            src.advance(owed);
-            self.state = State::Header;
-            return Ok(Some(self.complete(place, payload)));
-        }
-        let had = stream.payload.len();
-        let mut taken = 0;
-        let finished = loop {
-            let available = src.get(taken..).unwrap_or_default();
-            let part = available.get(..owed).unwrap_or(available);
-            reserve(stream, part.len(), src.len());
-            stream.payload.extend_from_slice(part);
-            taken += part.len();
-            owed -= part.len();
-            if owed > 0 || stream.payload.len() == stream.length {
-                break owed == 0;
-            }
-            // Continuation chunks of the same message mostly follow at once; this reads their one-byte headers.
-            let id = stream.id.get();
-            if id >= 64 || stream.extended.is_some() || src.get(taken) != Some(&(0xC0 | id as u8)) {
-                break true;
-            }
-            taken += 1;
-            owed = (stream.length - stream.payload.len()).min(self.chunk_size);
-        };
-        src.advance(taken);
-        self.state = if finished {
-            State::Header
-        } else {
-            State::Payload { place, owed }
-        };
-        self.partial_bytes += stream.payload.len() - had;
-        if self.partial_bytes > self.limits.max_partial_bytes {
-            return Err(ChunkError::PartialMessagesTooLong {
-                limit: self.limits.max_partial_bytes,
-            });
-        }
-        if !finished || stream.payload.len() < stream.length {
-            return Ok(None);
-        }
-        let payload = std::mem::take(&mut stream.payload).freeze();
-        self.partial_bytes -= payload.len();
-        Ok(Some(self.complete(place, payload)))
-    }
-
-    fn complete(&mut self, place: usize, payload: Bytes) -> RawMessage {
-        let stream = self.streams.at(place);
-        stream.in_message = false;
-        self.partial_messages -= 1;
-        RawMessage {
-            chunk_stream: stream.id,
-            timestamp: stream.timestamp,
-            message_type: stream.message_type,
-            stream: stream.stream,
-            payload,
-        }
+        Some(behind)
     }
 
     /// Acts on the two messages that change the chunk stream itself.
@@ -302,7 +267,7 @@ impl ChunkDecoder {
             stream.in_message = false;
             *partial_messages -= 1;
             *partial_bytes -= stream.payload.len();
-            stream.payload = BytesMut::new();
+            stream.payload = Vec::new();
         }
     }
 }
@@ -312,23 +277,11 @@ impl Decoder for ChunkDecoder {
     type Error = ChunkError;
 
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<RawMessage>, ChunkError> {
-        loop {
-            match self.state {
-                State::Header => match self.read_header(src)? {
-                    Some(len) => src.advance(len),
-                    None => return Ok(None),
-                },
-                State::Payload { place, owed } => {
-                    if let Some(message) = self.read_payload(place, owed, src)? {
-                        self.obey(&message)?;
-                        return Ok(Some(message));
-                    }
-                    if src.is_empty() {
-                        return Ok(None);
-                    }
-                }
-            }
-        }
+        let mut input = src.as_ref();
+        let message = self.next_message(&mut input);
+        let taken = src.len() - input.len();
+        src.advance(taken);
+        message
     }
 
     fn decode_eof(&mut self, src: &mut BytesMut) -> Result<Option<RawMessage>, ChunkError> {
@@ -340,24 +293,10 @@ impl Decoder for ChunkDecoder {
     }
 }
 
-/// Makes room for `more` payload bytes: doubling, but never beyond the message, and not on the strength of its
-/// announced length alone. `received` bytes are in the read buffer already.
-fn reserve(stream: &mut ChunkStream, more: usize, received: usize) {
-    let len = stream.payload.len();
-    if stream.payload.capacity() - len >= more {
-        return;
-    }
-    let wanted = (2 * len).max(received).max(FIRST_RESERVE).max(len + more);
-    // `BytesMut::reserve` would overshoot the end of the message; a cached payload should not waste that.
-    let mut grown = BytesMut::with_capacity(wanted.min(stream.length));
-    grown.extend_from_slice(&stream.payload);
-    stream.payload = grown;
-}
-
 /// Whether `input` starts with `a` or `b`; `None` while it is too short to tell.
-fn starts_with_either(input: &[u8], a: [u8; 4], b: [u8; 4]) -> Option<bool> {
+fn starts_with_either(input: &[u8], a: u32, b: u32) -> Option<bool> {
     let seen = input.get(..4).unwrap_or(input);
-    if !a.starts_with(seen) && !b.starts_with(seen) {
+    if !a.to_be_bytes().starts_with(seen) && !b.to_be_bytes().starts_with(seen) {
         return Some(false);
     }
     (seen.len() == 4).then_some(true)

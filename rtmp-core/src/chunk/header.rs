@@ -29,16 +29,6 @@ impl ChunkFormat {
             Self::Nothing => 3,
         }
     }
-
-    /// Bytes in the message header of this type, without an extended timestamp.
-    pub(super) const fn header_len(self) -> usize {
-        match self {
-            Self::Full => 11,
-            Self::SameStream => 7,
-            Self::TimeOnly => 3,
-            Self::Nothing => 0,
-        }
-    }
 }
 
 /// The first 1 to 3 bytes of a chunk (5.3.1.1).
@@ -49,32 +39,30 @@ pub(super) struct BasicHeader {
 }
 
 impl BasicHeader {
-    /// The header at the start of `input` and its length, or `None` if more bytes are needed. Ids that would fit a
-    /// shorter form are accepted in a longer one.
-    pub(super) fn parse(input: &[u8]) -> Option<(Self, usize)> {
-        let &first = input.first()?;
+    /// The header at the start of `input` and what follows it, or `None` if more bytes are needed. Ids that would
+    /// fit a shorter form are accepted in a longer one.
+    pub(super) fn parse(input: &[u8]) -> Option<(Self, &[u8])> {
+        let (&first, rest) = input.split_first()?;
         let format = match first >> 6 {
             0 => ChunkFormat::Full,
             1 => ChunkFormat::SameStream,
             2 => ChunkFormat::TimeOnly,
             _ => ChunkFormat::Nothing,
         };
-        let (id, len) = match first & 0x3F {
-            0 => (64 + u32::from(*input.get(1)?), 2),
-            // The second byte is the low one.
-            1 => (
-                64 + u32::from(*input.get(1)?) + 256 * u32::from(*input.get(2)?),
-                3,
-            ),
-            id => (u32::from(id), 1),
+        let (id, rest) = match first & 0x3F {
+            0 => {
+                let (&id, rest) = rest.split_first()?;
+                (64 + u32::from(id), rest)
+            }
+            1 => {
+                // The first byte is the low one.
+                let (id, rest) = rest.split_first_chunk()?;
+                (64 + u32::from(u16::from_le_bytes(*id)), rest)
+            }
+            id => (u32::from(id), rest),
         };
-        Some((
-            Self {
-                format,
-                chunk_stream: ChunkStreamId::from_wire(id),
-            },
-            len,
-        ))
+        let chunk_stream = ChunkStreamId::from_wire(id);
+        Some((Self { format, chunk_stream }, rest))
     }
 
     /// Appends the shortest form.
@@ -114,41 +102,36 @@ pub(super) struct MessageHeader {
 }
 
 impl MessageHeader {
-    /// The header at the start of `input`, which is behind the basic header, and its length with the extended
+    /// The header at the start of `input`, which is behind the basic header, and what follows it and its extended
     /// timestamp; `None` if more bytes are needed. `format` is not type 3.
-    pub(super) fn parse(format: ChunkFormat, input: &[u8]) -> Option<(Self, usize)> {
-        let time_field = read_u24(input.first_chunk()?);
-        let message = match format {
-            ChunkFormat::Full | ChunkFormat::SameStream => {
-                let fields: &[u8; 7] = input.first_chunk()?;
-                let [_, _, _, length @ .., message_type] = fields;
-                Some((read_u24(length) as usize, MessageType::from(*message_type)))
-            }
-            ChunkFormat::TimeOnly | ChunkFormat::Nothing => None,
+    pub(super) fn parse(format: ChunkFormat, input: &[u8]) -> Option<(Self, &[u8])> {
+        let (field, mut rest) = input.split_first_chunk()?;
+        let mut time = read_u24(field);
+        let mut message = None;
+        if let ChunkFormat::Full | ChunkFormat::SameStream = format {
+            let ([length @ .., message_type], behind) = rest.split_first_chunk::<4>()?;
+            message = Some((read_u24(length) as usize, MessageType::from(*message_type)));
+            rest = behind;
+        }
+        let mut stream = None;
+        if format == ChunkFormat::Full {
+            let (id, behind) = rest.split_first_chunk()?;
+            stream = Some(MessageStreamId::new(u32::from_le_bytes(*id)));
+            rest = behind;
+        }
+        let extended = time == EXTENDED_MARK;
+        if extended {
+            let (field, behind) = rest.split_first_chunk()?;
+            time = u32::from_be_bytes(*field);
+            rest = behind;
+        }
+        let header = Self {
+            time,
+            extended,
+            message,
+            stream,
         };
-        let stream = match format {
-            ChunkFormat::Full => {
-                let fields: &[u8; 11] = input.first_chunk()?;
-                let id = fields.last_chunk()?;
-                Some(MessageStreamId::new(u32::from_le_bytes(*id)))
-            }
-            _ => None,
-        };
-        let len = format.header_len();
-        let extended = time_field == EXTENDED_MARK;
-        let (time, len) = match extended {
-            true => (u32::from_be_bytes(*input.get(len..)?.first_chunk()?), len + 4),
-            false => (time_field, len),
-        };
-        Some((
-            Self {
-                time,
-                extended,
-                message,
-                stream,
-            },
-            len,
-        ))
+        Some((header, rest))
     }
 }
 
@@ -184,14 +167,14 @@ mod tests {
             let mut out = BytesMut::new();
             header.write(&mut out);
             assert_eq!((out.len(), header.len()), (len, len));
-            assert_eq!(BasicHeader::parse(&out), Some((header, len)));
+            assert_eq!(BasicHeader::parse(&out), Some((header, &[][..])));
             assert_eq!(BasicHeader::parse(&out[..len - 1]), None);
         }
     }
 
     #[test]
     fn the_second_byte_of_a_three_byte_id_is_the_low_one() {
-        let (header, _) = BasicHeader::parse(&[0x01, 0x00, 0x01]).unwrap();
-        assert_eq!(header.chunk_stream.get(), 320);
+        let (header, rest) = BasicHeader::parse(&[0x01, 0x00, 0x01, 0x77]).unwrap();
+        assert_eq!((header.chunk_stream.get(), rest), (320, &[0x77][..]));
     }
 }

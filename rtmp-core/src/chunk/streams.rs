@@ -1,11 +1,14 @@
 //! What a decoder remembers of each chunk stream.
 
 use std::collections::HashMap;
+use std::mem;
 
-use bytes::BytesMut;
-
-use super::{ChunkError, ChunkStreamId, MessageStreamId, MessageType};
+use super::{ChunkError, ChunkStreamId, MessageStreamId, MessageType, RawMessage};
 use crate::Timestamp;
+
+/// The least and the most that a payload buffer takes at first, in bytes.
+const FIRST_ROOM: usize = 4096;
+const MAX_FIRST_ROOM: usize = 65_536;
 
 /// The last header of a chunk stream, and the message it has begun.
 #[derive(Debug)]
@@ -22,7 +25,8 @@ pub(super) struct ChunkStream {
     pub(super) stream: MessageStreamId,
     /// Whether a message has begun and is not complete.
     pub(super) in_message: bool,
-    pub(super) payload: BytesMut,
+    /// What has come of that message.
+    pub(super) payload: Vec<u8>,
 }
 
 impl ChunkStream {
@@ -36,7 +40,30 @@ impl ChunkStream {
             message_type: MessageType::Other(0),
             stream: MessageStreamId::CONNECTION,
             in_message: false,
-            payload: BytesMut::new(),
+            payload: Vec::new(),
+        }
+    }
+
+    /// Makes room for `more` payload bytes: in one go if the rest of the message is among the `at_hand` bytes that
+    /// have come, doubling otherwise; never on the strength of the announced length alone, nor beyond it.
+    pub(super) fn make_room(&mut self, more: usize, at_hand: usize) {
+        let len = self.payload.len();
+        if self.payload.capacity() - len >= more {
+            return;
+        }
+        let room = at_hand.clamp(FIRST_ROOM, MAX_FIRST_ROOM).max(len).max(more);
+        self.payload.reserve_exact(room.min(self.length - len));
+    }
+
+    /// The message, now complete.
+    pub(super) fn take_message(&mut self) -> RawMessage {
+        self.in_message = false;
+        RawMessage {
+            chunk_stream: self.id,
+            timestamp: self.timestamp,
+            message_type: self.message_type,
+            stream: self.stream,
+            payload: mem::take(&mut self.payload).into(),
         }
     }
 }

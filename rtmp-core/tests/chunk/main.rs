@@ -1,0 +1,11 @@
+//! The chunk codec seen from outside: golden bytes, recorded connections, hostile input, properties.
+
+mod captures;
+mod encoder;
+mod hostile;
+mod limits;
+mod model;
+mod properties;
+mod support;
+mod timestamps;
+mod vectors;
