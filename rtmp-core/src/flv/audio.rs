@@ -1,7 +1,7 @@
 //! The header of an audio body (FLV 10.1 section E.4.2.1, Enhanced RTMP v2).
 
 use super::enhanced::{self, Input, TrackBodies};
-use super::{FourCc, MediaHeaderError, MultitrackType};
+use super::{AudioCodec, MediaHeaderError, MultitrackType};
 
 /// The header of an audio body, and where the tracks' data is. Nothing is copied.
 ///
@@ -200,101 +200,6 @@ impl SoundFormat {
             },
             sample_bits: if first & 0x02 == 0 { 8 } else { 16 },
             channels: 1 + (first & 0x01),
-        }
-    }
-}
-
-/// An audio codec, whichever way it was signalled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AudioCodec {
-    /// Linear PCM in the sender's byte order, in practice little endian (0).
-    LinearPcm,
-    /// ADPCM (1).
-    Adpcm,
-    /// MP3 (2, `.mp3`).
-    Mp3,
-    /// Linear PCM, little endian (3).
-    LinearPcmLittleEndian,
-    /// Nellymoser 16 kHz mono (4).
-    Nellymoser16Khz,
-    /// Nellymoser 8 kHz mono (5).
-    Nellymoser8Khz,
-    /// Nellymoser (6).
-    Nellymoser,
-    /// G.711 A-law (7).
-    G711ALaw,
-    /// G.711 mu-law (8).
-    G711MuLaw,
-    /// AAC (10, `mp4a`).
-    Aac,
-    /// Speex (11).
-    Speex,
-    /// MP3 8 kHz (14).
-    Mp38Khz,
-    /// Device-specific sound (15).
-    DeviceSpecific,
-    /// Opus (`Opus`; also 13, which is not specified).
-    Opus,
-    /// FLAC (`fLaC`).
-    Flac,
-    /// AC-3 (`ac-3`).
-    Ac3,
-    /// E-AC-3 (`ec-3`).
-    EAc3,
-    /// A FourCC that is not known here.
-    FourCc(FourCc),
-    /// A sound format of the old form that is not known here.
-    Other(u8),
-}
-
-impl AudioCodec {
-    const fn from_legacy(format: u8) -> Self {
-        match format {
-            0 => Self::LinearPcm,
-            1 => Self::Adpcm,
-            2 => Self::Mp3,
-            3 => Self::LinearPcmLittleEndian,
-            4 => Self::Nellymoser16Khz,
-            5 => Self::Nellymoser8Khz,
-            6 => Self::Nellymoser,
-            7 => Self::G711ALaw,
-            8 => Self::G711MuLaw,
-            10 => Self::Aac,
-            11 => Self::Speex,
-            13 => Self::Opus,
-            14 => Self::Mp38Khz,
-            15 => Self::DeviceSpecific,
-            other => Self::Other(other),
-        }
-    }
-
-    /// The codec's FourCC, if it has one.
-    #[must_use]
-    pub const fn four_cc(self) -> Option<FourCc> {
-        match self {
-            Self::Mp3 => Some(FourCc::MP3),
-            Self::Aac => Some(FourCc::MP4A),
-            Self::Opus => Some(FourCc::OPUS),
-            Self::Flac => Some(FourCc::FLAC),
-            Self::Ac3 => Some(FourCc::AC_3),
-            Self::EAc3 => Some(FourCc::EC_3),
-            Self::FourCc(four_cc) => Some(four_cc),
-            _ => None,
-        }
-    }
-}
-
-impl From<FourCc> for AudioCodec {
-    fn from(four_cc: FourCc) -> Self {
-        match four_cc {
-            FourCc::MP3 => Self::Mp3,
-            FourCc::MP4A => Self::Aac,
-            FourCc::OPUS => Self::Opus,
-            FourCc::FLAC => Self::Flac,
-            FourCc::AC_3 => Self::Ac3,
-            FourCc::EC_3 => Self::EAc3,
-            other => Self::FourCc(other),
         }
     }
 }

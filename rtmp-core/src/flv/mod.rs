@@ -51,6 +51,7 @@
 //! ```
 
 mod audio;
+mod codec;
 mod enhanced;
 mod error;
 mod header;
@@ -66,9 +67,9 @@ mod video;
 mod writer;
 
 pub use audio::{
-    AudioCodec, AudioHeader, AudioPacketType, AudioTrack, AudioTracks, ChannelOrder, MultichannelConfig,
-    SoundFormat,
+    AudioHeader, AudioPacketType, AudioTrack, AudioTracks, ChannelOrder, MultichannelConfig, SoundFormat,
 };
+pub use codec::{AudioCodec, VideoCodec};
 pub use enhanced::{FourCc, MultitrackType};
 pub use error::{FlvError, MediaHeaderError};
 pub use header::FlvHeader;
@@ -78,5 +79,5 @@ pub use reader::{FlvDecoder, Irregularities};
 pub use recorder::{FlvPatch, FlvRecorder};
 pub use script::{is_clear_data_frame, strip_set_data_frame, with_set_data_frame};
 pub use tag::Tag;
-pub use video::{FrameType, VideoCodec, VideoCommand, VideoHeader, VideoPacketType, VideoTrack, VideoTracks};
+pub use video::{FrameType, VideoCommand, VideoHeader, VideoPacketType, VideoTrack, VideoTracks};
 pub use writer::FlvEncoder;

@@ -1,7 +1,7 @@
 //! The header of a video body (FLV 10.1 section E.4.3.1, Enhanced RTMP v2).
 
 use super::enhanced::{self, Input, TrackBodies};
-use super::{FourCc, MediaHeaderError, MultitrackType};
+use super::{MediaHeaderError, MultitrackType, VideoCodec};
 
 /// The header of a video body, and where the tracks' data is. Nothing is copied.
 ///
@@ -322,91 +322,6 @@ impl VideoCommand {
             0 => Self::StartSeek,
             1 => Self::EndSeek,
             other => Self::Other(other),
-        }
-    }
-}
-
-/// A video codec, whichever way it was signalled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum VideoCodec {
-    /// JPEG (1).
-    Jpeg,
-    /// Sorenson H.263 (2).
-    SorensonH263,
-    /// Screen video (3).
-    ScreenVideo,
-    /// On2 VP6 (4).
-    Vp6,
-    /// On2 VP6 with alpha channel (5).
-    Vp6Alpha,
-    /// Screen video version 2 (6).
-    ScreenVideo2,
-    /// AVC, H.264 (7, `avc1`).
-    Avc,
-    /// HEVC, H.265 (`hvc1`; also 12, which is not specified, with the layout of AVC).
-    Hevc,
-    /// AV1 (`av01`; also 13, which is not specified, with the layout of AVC).
-    Av1,
-    /// VP8 (`vp08`).
-    Vp8,
-    /// VP9 (`vp09`).
-    Vp9,
-    /// VVC, H.266 (`vvc1`).
-    Vvc,
-    /// A FourCC that is not known here.
-    FourCc(FourCc),
-    /// A codec id of the old form that is not known here.
-    Other(u8),
-}
-
-impl VideoCodec {
-    const fn from_legacy(id: u8) -> Self {
-        match id {
-            1 => Self::Jpeg,
-            2 => Self::SorensonH263,
-            3 => Self::ScreenVideo,
-            4 => Self::Vp6,
-            5 => Self::Vp6Alpha,
-            6 => Self::ScreenVideo2,
-            7 => Self::Avc,
-            12 => Self::Hevc,
-            13 => Self::Av1,
-            other => Self::Other(other),
-        }
-    }
-
-    /// Whether the old form has a packet type and a composition time after the first byte.
-    const fn has_avc_layout(self) -> bool {
-        matches!(self, Self::Avc | Self::Hevc | Self::Av1)
-    }
-
-    /// The codec's FourCC, if it has one.
-    #[must_use]
-    pub const fn four_cc(self) -> Option<FourCc> {
-        match self {
-            Self::Avc => Some(FourCc::AVC1),
-            Self::Hevc => Some(FourCc::HVC1),
-            Self::Av1 => Some(FourCc::AV01),
-            Self::Vp8 => Some(FourCc::VP08),
-            Self::Vp9 => Some(FourCc::VP09),
-            Self::Vvc => Some(FourCc::VVC1),
-            Self::FourCc(four_cc) => Some(four_cc),
-            _ => None,
-        }
-    }
-}
-
-impl From<FourCc> for VideoCodec {
-    fn from(four_cc: FourCc) -> Self {
-        match four_cc {
-            FourCc::AVC1 => Self::Avc,
-            FourCc::HVC1 => Self::Hevc,
-            FourCc::AV01 => Self::Av1,
-            FourCc::VP08 => Self::Vp8,
-            FourCc::VP09 => Self::Vp9,
-            FourCc::VVC1 => Self::Vvc,
-            other => Self::FourCc(other),
         }
     }
 }
