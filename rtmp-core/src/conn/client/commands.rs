@@ -12,6 +12,9 @@ use crate::message::{
     Command, ConnectRequest, Control, MediaMessage, PlayRequest, PublishRequest, TransactionId, UserControl,
 };
 
+/// Unanswered commands that are remembered although nothing depends on their answer.
+const MAX_COURTESIES: usize = 64;
+
 impl ClientMachine {
     /// Connects to an application. `app` and `tc_url` are sent unless the request has its own. The answer is
     /// [`Connected`](super::ClientEvent::Connected) or [`ConnectRefused`](super::ClientEvent::ConnectRefused).
@@ -152,6 +155,44 @@ impl ClientMachine {
         self.link.send_command(stream, command)
     }
 
+    /// Says whether the audio of a playing stream is wanted (RTMP 1.0 section 7.2.2.4). The server answers with a
+    /// status when it sends it again.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn receive_audio(&mut self, stream: MessageStreamId, wanted: bool) -> Result<(), ProtocolError> {
+        self.send_receive("receiveAudio", stream, wanted)
+    }
+
+    /// Says whether the video of a playing stream is wanted (RTMP 1.0 section 7.2.2.5). The server answers with a
+    /// status when it sends it again.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn receive_video(&mut self, stream: MessageStreamId, wanted: bool) -> Result<(), ProtocolError> {
+        self.send_receive("receiveVideo", stream, wanted)
+    }
+
+    /// Ends what a stream is used for. The stream stays and can be published or played again.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream does not exist.
+    pub fn close_stream(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
+        let Some(known) = self.stream(stream) else {
+            return Err(ProtocolError::WrongStream {
+                operation: "close",
+                stream,
+            });
+        };
+        let role = std::mem::replace(&mut known.role, Role::Idle);
+        self.take_leave(stream, role)?;
+        self.link
+            .send_command(stream, Command::new(AmfString::from_static("closeStream")))
+    }
+
     /// Deletes a stream, ending what it is used for. There is no answer.
     ///
     /// # Errors
@@ -165,9 +206,7 @@ impl ClientMachine {
             });
         };
         let role = self.streams.swap_remove(place).role;
-        if let Role::PublishRequested { name } | Role::Publishing { name } = role {
-            self.send_courtesy("FCUnpublish", &name)?;
-        }
+        self.take_leave(stream, role)?;
         let command =
             Command::new(AmfString::from_static("deleteStream")).with_argument(Value::from(stream.get()));
         self.link.send_command(MessageStreamId::CONNECTION, command)
@@ -212,7 +251,37 @@ impl ClientMachine {
         Ok(())
     }
 
+    fn send_receive(
+        &mut self,
+        name: &'static str,
+        stream: MessageStreamId,
+        wanted: bool,
+    ) -> Result<(), ProtocolError> {
+        self.check_playing(stream, name)?;
+        let command = Command::new(AmfString::from_static(name)).with_argument(wanted);
+        self.link.send_command(stream, command)
+    }
+
+    /// What comes before a stream is closed or deleted. An answer that is still on its way must not be taken for that
+    /// to a later request on a stream of the same number.
+    fn take_leave(&mut self, stream: MessageStreamId, role: Role) -> Result<(), ProtocolError> {
+        self.pending.retain(
+            |(_, pending)| !matches!(pending, Pending::Publish(id) | Pending::Play(id) if *id == stream),
+        );
+        if let Role::PublishRequested { name } | Role::Publishing { name } = role {
+            self.send_courtesy("FCUnpublish", &name)?;
+        }
+        Ok(())
+    }
+
     fn send_courtesy(&mut self, name: &'static str, stream_name: &str) -> Result<(), ProtocolError> {
+        let is_courtesy = |(_, pending): &(_, Pending)| *pending == Pending::Courtesy;
+        // Many servers never answer: the oldest is not waited for any more.
+        if self.pending.iter().filter(|entry| is_courtesy(entry)).count() >= MAX_COURTESIES
+            && let Some(oldest) = self.pending.iter().position(is_courtesy)
+        {
+            self.pending.remove(oldest);
+        }
         let command = Command::new(AmfString::from_static(name)).with_argument(stream_name);
         self.call_for(Pending::Courtesy, MessageStreamId::CONNECTION, command)?;
         Ok(())

@@ -67,7 +67,7 @@ impl ClientMachine {
                 name: name.to_owned(),
             })));
         };
-        let (_, pending) = self.pending.swap_remove(place);
+        let (_, pending) = self.pending.remove(place);
         let status = || {
             // Refusals carry it as the last argument, or in place of the command object.
             Status::from_value(command.arguments.last().unwrap_or(&command.object))
@@ -111,7 +111,8 @@ impl ClientMachine {
     fn add_stream(&mut self, transaction: TransactionId, command: &Command) -> ClientEvent {
         let id = command.arguments.last().and_then(Value::to_u32);
         match id.map(MessageStreamId::new) {
-            Some(stream) if self.role(stream).is_none() => {
+            // Stream 0 is the connection.
+            Some(stream) if stream != MessageStreamId::CONNECTION && self.role(stream).is_none() => {
                 self.streams.push(Stream {
                     id: stream,
                     role: Role::Idle,
