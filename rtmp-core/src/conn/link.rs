@@ -155,8 +155,13 @@ impl Link {
 
     /// Section 5.4.5: the receiver answers with Window Acknowledgement Size if that changes.
     fn limit_bandwidth(&mut self, window: u32, limit: BandwidthLimit) -> Result<(), ProtocolError> {
+        // No bandwidth at all would be no connection.
+        if window == 0 {
+            return Ok(());
+        }
         let (window, limit) = match (limit, self.bandwidth) {
             (BandwidthLimit::Soft, Some((current, _))) => (window.min(current), limit),
+            // Servers send Dynamic first, with nothing before it to be like, and mean it.
             (BandwidthLimit::Dynamic, Some((_, BandwidthLimit::Hard)) | None) => {
                 (window, BandwidthLimit::Hard)
             }
@@ -164,7 +169,7 @@ impl Link {
             (BandwidthLimit::Dynamic | BandwidthLimit::Other(_), _) => return Ok(()),
         };
         self.bandwidth = Some((window, limit));
-        if window > 0 && self.announced_window != Some(window) {
+        if self.announced_window != Some(window) {
             self.send_control(Control::WindowAckSize(window))?;
         }
         Ok(())
