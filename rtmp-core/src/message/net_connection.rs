@@ -195,10 +195,15 @@ impl ConnectReply {
         }
     }
 
+    /// The `_result`, with the object encoding that some clients can not do without.
     pub(crate) fn to_command(&self) -> Command {
+        let mut status = self.status.clone();
+        if status.details.get("objectEncoding").is_none() {
+            status.details.push("objectEncoding", 0.0);
+        }
         Command::new(AmfString::from_static("_result"))
             .with_object(self.properties.clone())
-            .with_argument(self.status.to_value())
+            .with_argument(status.to_value())
     }
 }
 
