@@ -37,8 +37,8 @@ pub use command::{Command, TransactionId};
 pub use control::{BandwidthLimit, Control};
 pub use media::{MediaKind, MediaMessage};
 pub use net_connection::{ConnectReply, ConnectRequest};
-pub(crate) use net_stream::duration_from_millis;
 pub use net_stream::{PlayRequest, PlayStart, PublishKind, PublishRequest, Shortened};
+pub(crate) use net_stream::{duration_from_millis, split_query};
 pub use status::{Status, StatusCode, StatusLevel};
 pub use user_control::UserControl;
 

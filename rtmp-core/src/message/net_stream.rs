@@ -283,7 +283,8 @@ impl fmt::Debug for PlayRequest {
     }
 }
 
-fn split_query(name: &str) -> (&str, Option<&str>) {
+/// A stream name and its query.
+pub(crate) fn split_query(name: &str) -> (&str, Option<&str>) {
     match name.split_once('?') {
         Some((name, query)) => (name, Some(query)),
         None => (name, None),

@@ -53,7 +53,8 @@ impl ServerMachine {
     ///
     /// [`ProtocolError::WrongStream`] if no `publish` on this stream waits for an answer.
     pub fn accept_publish(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
-        self.take_undecided(Undecided::Publish { stream }, "accept publish", stream)?;
+        let name = self.take_undecided_publish(stream, "accept publish")?;
+        self.streams.set_role(stream, Role::Publishing { name });
         self.link.allow_media();
         self.link.send_user_control(UserControl::StreamBegin(stream))?;
         self.send_status(
@@ -68,8 +69,7 @@ impl ServerMachine {
     ///
     /// [`ProtocolError::WrongStream`] if no `publish` on this stream waits for an answer.
     pub fn reject_publish(&mut self, stream: MessageStreamId, status: &Status) -> Result<(), ProtocolError> {
-        self.take_undecided(Undecided::Publish { stream }, "reject publish", stream)?;
-        self.streams.set_role(stream, Role::Idle);
+        self.take_undecided_publish(stream, "reject publish")?;
         self.send_status(stream, status)
     }
 
@@ -95,24 +95,8 @@ impl ServerMachine {
     ///
     /// [`ProtocolError::WrongStream`] if no `play` on this stream waits for an answer.
     pub fn accept_play(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
-        let Some(Undecided::Play {
-            stream: undecided,
-            reset,
-        }) = self.undecided
-        else {
-            return Err(ProtocolError::WrongStream {
-                operation: "accept play",
-                stream,
-            });
-        };
-        self.take_undecided(
-            Undecided::Play {
-                stream: undecided,
-                reset,
-            },
-            "accept play",
-            stream,
-        )?;
+        let reset = self.take_undecided_play(stream, "accept play")?;
+        self.streams.set_role(stream, Role::Playing);
         self.link.allow_media();
         self.link.send_user_control(UserControl::StreamBegin(stream))?;
         if reset {
@@ -130,9 +114,7 @@ impl ServerMachine {
     ///
     /// [`ProtocolError::WrongStream`] if no `play` on this stream waits for an answer.
     pub fn reject_play(&mut self, stream: MessageStreamId, status: &Status) -> Result<(), ProtocolError> {
-        let reset = matches!(self.undecided, Some(Undecided::Play { reset: true, .. }));
-        self.take_undecided(Undecided::Play { stream, reset }, "reject play", stream)?;
-        self.streams.set_role(stream, Role::Idle);
+        self.take_undecided_play(stream, "reject play")?;
         self.send_status(stream, status)
     }
 
@@ -290,23 +272,34 @@ impl ServerMachine {
         }
     }
 
-    fn take_undecided(
+    /// The name of the stream to publish.
+    fn take_undecided_publish(
         &mut self,
-        expected: Undecided,
-        operation: &'static str,
         stream: MessageStreamId,
-    ) -> Result<(), ProtocolError> {
-        let names_it = match expected {
-            Undecided::Connect { .. } => false,
-            Undecided::Publish { stream: expected } | Undecided::Play { stream: expected, .. } => {
-                expected == stream
+        operation: &'static str,
+    ) -> Result<String, ProtocolError> {
+        match self.undecided.take() {
+            Some(Undecided::Publish { stream: asked, name }) if asked == stream => Ok(name),
+            other => {
+                self.undecided = other;
+                Err(ProtocolError::WrongStream { operation, stream })
             }
-        };
-        if !names_it || self.undecided != Some(expected) {
-            return Err(ProtocolError::WrongStream { operation, stream });
         }
-        self.undecided = None;
-        Ok(())
+    }
+
+    /// Whether the playlist is emptied.
+    fn take_undecided_play(
+        &mut self,
+        stream: MessageStreamId,
+        operation: &'static str,
+    ) -> Result<bool, ProtocolError> {
+        match self.undecided {
+            Some(Undecided::Play { stream: asked, reset }) if asked == stream => {
+                self.undecided = None;
+                Ok(reset)
+            }
+            _ => Err(ProtocolError::WrongStream { operation, stream }),
+        }
     }
 
     fn check_playing(&self, stream: MessageStreamId, operation: &'static str) -> Result<(), ProtocolError> {

@@ -50,12 +50,13 @@ impl ServerMachine {
         let transaction = command.transaction;
         let request = ConnectRequest::from_command(command);
         self.undecided = Some(Undecided::Connect { transaction });
-        let refusal = match request.text("app") {
-            None | Some("") => Some("connect names no application"),
-            Some(app) if app.len() > self.link.limits().max_name_len => {
-                Some("the name of the application is too long")
-            }
-            Some(_) => None,
+        let app_len = request.text("app").unwrap_or_default().len();
+        let refusal = if request.app().is_empty() {
+            Some("connect names no application")
+        } else if app_len > self.link.limits().max_name_len {
+            Some("the name of the application is too long")
+        } else {
+            None
         };
         if let Some(description) = refusal {
             self.reject_connect(&Status::new(StatusCode::ConnectRejected, description))?;
@@ -111,34 +112,28 @@ impl ServerMachine {
     fn handle_publish(&mut self, named: MessageStreamId, command: &Command) -> Handled {
         let bad = |description| Status::new(StatusCode::PublishBadName, description);
         let Some(stream) = self.streams.resolve(named) else {
-            return self.refuse_stream(named, &bad("there is no such stream to publish on"));
+            return self.refuse_stream(command, named, &bad("there is no such stream to publish on"));
         };
         // Flash Player: publish(false) stops.
         if command.argument(0) == Some(&Value::Boolean(false)) {
             return self.close_stream(stream);
         }
         if self.streams.role(stream) != Some(Role::Idle) {
-            return self.refuse_stream(stream, &bad("the stream is in use"));
+            return self.refuse_stream(command, stream, &bad("the stream is in use"));
         }
         let Some(request) = PublishRequest::from_command(command) else {
-            return self.refuse_stream(stream, &bad("publish names no stream"));
+            return self.refuse_stream(command, stream, &bad("publish names no stream"));
         };
         if request.name().len() > self.link.limits().max_name_len {
-            return self.refuse_stream(stream, &bad("the stream name is too long"));
+            return self.refuse_stream(command, stream, &bad("the stream name is too long"));
         }
-        self.streams.set_role(
-            stream,
-            Role::Publishing {
-                name: request.name().to_owned(),
-            },
-        );
         Ok(Some(ServerEvent::Publish { stream, request }))
     }
 
     fn handle_play(&mut self, named: MessageStreamId, command: &Command) -> Handled {
         let failed = |description| Status::new(StatusCode::PlayFailed, description);
         let Some(stream) = self.streams.resolve(named) else {
-            return self.refuse_stream(named, &failed("there is no such stream to play on"));
+            return self.refuse_stream(command, named, &failed("there is no such stream to play on"));
         };
         // Flash Player: play(false) stops.
         if command.argument(0) == Some(&Value::Boolean(false)) {
@@ -146,22 +141,22 @@ impl ServerMachine {
         }
         let role = self.streams.role(stream);
         if matches!(role, Some(Role::Publishing { .. })) {
-            return self.refuse_stream(stream, &failed("the stream is being published"));
+            return self.refuse_stream(command, stream, &failed("the stream is being published"));
         }
         let request = match PlayRequest::from_command(command) {
             Some(request) if request.name().is_empty() => None,
             other => other,
         };
         let Some(request) = request else {
-            return self.refuse_stream(stream, &failed("play names no stream"));
+            return self.refuse_stream(command, stream, &failed("play names no stream"));
         };
         if request.name().len() > self.link.limits().max_name_len {
-            return self.refuse_stream(stream, &failed("the stream name is too long"));
+            return self.refuse_stream(command, stream, &failed("the stream name is too long"));
         }
-        self.streams.set_role(stream, Role::Playing);
         let play = ServerEvent::Play { stream, request };
         if role == Some(Role::Playing) {
             // It takes the place of the one before.
+            self.streams.set_role(stream, Role::Idle);
             self.next_event = Some(play);
             return Ok(Some(ServerEvent::StopPlay { stream }));
         }
@@ -183,6 +178,7 @@ impl ServerMachine {
     fn handle_seek(&mut self, named: MessageStreamId, command: &Command) -> Handled {
         let Some(stream) = self.playing(named) else {
             return self.refuse_stream(
+                command,
                 named,
                 &Status::new(StatusCode::SeekFailed, "the stream is not being played"),
             );
@@ -190,6 +186,7 @@ impl ServerMachine {
         match position(command, 0) {
             Some(position) => Ok(Some(ServerEvent::Seek { stream, position })),
             None => self.refuse_stream(
+                command,
                 stream,
                 &Status::new(StatusCode::SeekInvalidTime, "there is no such position"),
             ),
@@ -257,9 +254,9 @@ impl ServerMachine {
     }
 
     /// `onStatus` of level error on the stream that the request named.
-    fn refuse_stream(&mut self, stream: MessageStreamId, status: &Status) -> Handled {
+    fn refuse_stream(&mut self, command: &Command, stream: MessageStreamId, status: &Status) -> Handled {
         self.send_status(stream, status)?;
-        Ok(None)
+        Ok(ignored(command))
     }
 
     pub(super) fn send_status(

@@ -123,11 +123,11 @@ impl Phase {
     }
 }
 
-/// A request that was handed to the caller.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A request that was handed to the caller. The stream of a `publish` or `play` is idle until it is accepted.
+#[derive(Debug)]
 enum Undecided {
     Connect { transaction: TransactionId },
-    Publish { stream: MessageStreamId },
+    Publish { stream: MessageStreamId, name: String },
     Play { stream: MessageStreamId, reset: bool },
 }
 
@@ -279,18 +279,18 @@ impl ServerMachine {
 
     /// Remembers that an event is a request.
     fn note_request(&mut self, event: &ServerEvent) {
-        match event {
-            ServerEvent::Publish { stream, .. } => {
-                self.undecided = Some(Undecided::Publish { stream: *stream })
-            }
-            ServerEvent::Play { stream, request } => {
-                self.undecided = Some(Undecided::Play {
-                    stream: *stream,
-                    reset: request.is_reset(),
-                });
-            }
-            _ => {}
-        }
+        self.undecided = match event {
+            ServerEvent::Publish { stream, request } => Some(Undecided::Publish {
+                stream: *stream,
+                name: request.name().to_owned(),
+            }),
+            ServerEvent::Play { stream, request } => Some(Undecided::Play {
+                stream: *stream,
+                reset: request.is_reset(),
+            }),
+            // `connect` is noted where its transaction id is at hand.
+            _ => return,
+        };
     }
 
     fn wrong_phase(&self, operation: &'static str) -> ProtocolError {

@@ -1,6 +1,7 @@
 //! The message streams of a connection, and what each is used for.
 
 use crate::chunk::MessageStreamId;
+use crate::message::split_query;
 
 /// What a stream is used for. One that was created and is not in use has none of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,15 +68,17 @@ impl Streams {
         matches!(self.get(stream)?, Role::Publishing { .. }).then_some(stream)
     }
 
-    /// The stream that is published under `name`, or the only one that is published at all.
+    /// The stream that is published under `name`. Encoders may have the query in one of the two names only.
     pub(super) fn published_as(&self, name: &str) -> Option<MessageStreamId> {
-        let mut publishing = self.0.iter().filter_map(|(id, role)| match role {
-            Role::Publishing { name } => Some((*id, name)),
-            Role::Idle | Role::Playing => None,
-        });
-        let by_name = publishing.clone().find(|(_, published)| *published == name);
-        let first = publishing.next();
-        let only = if publishing.next().is_none() { first } else { None };
-        by_name.or(only).map(|(id, _)| id)
+        let publishing = || {
+            self.0.iter().filter_map(|(id, role)| match role {
+                Role::Publishing { name } => Some((*id, name)),
+                Role::Idle | Role::Playing => None,
+            })
+        };
+        publishing()
+            .find(|(_, published)| *published == name)
+            .or_else(|| publishing().find(|(_, published)| split_query(published).0 == split_query(name).0))
+            .map(|(id, _)| id)
     }
 }
