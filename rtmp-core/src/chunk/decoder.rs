@@ -81,30 +81,38 @@ impl ChunkDecoder {
     /// Takes bytes off the front of `input` until they complete a message.
     fn next_message(&mut self, input: &mut &[u8]) -> Result<Option<RawMessage>, ChunkError> {
         loop {
-            let (place, owed) = match self.state {
+            let (place, mut owed) = match self.state {
                 State::Payload { place, owed } => (place, owed),
                 State::Header => match self.read_header(input)? {
                     Some(chunk) => chunk,
                     None => return Ok(None),
                 },
             };
-            let stream = self.streams.at(place);
-            let (part, rest) = input.split_at(owed.min(input.len()));
-            stream.make_room(part.len(), input.len());
-            stream.payload.extend_from_slice(part);
-            *input = rest;
-            if part.len() < owed {
-                let owed = owed - part.len();
-                self.state = State::Payload { place, owed };
-                return Ok(None);
-            }
-            self.state = State::Header;
-            if stream.payload.len() == stream.length {
-                let message = stream.take_message();
-                self.partial_messages -= 1;
-                self.partial_bytes -= message.payload.len();
-                self.obey(&message)?;
-                return Ok(Some(message));
+            loop {
+                let stream = self.streams.at(place);
+                let (part, rest) = input.split_at(owed.min(input.len()));
+                stream.make_room(part.len(), input.len());
+                stream.payload.extend_from_slice(part);
+                *input = rest;
+                if part.len() < owed {
+                    let owed = owed - part.len();
+                    self.state = State::Payload { place, owed };
+                    return Ok(None);
+                }
+                self.state = State::Header;
+                if stream.payload.len() == stream.length {
+                    let message = stream.take_message();
+                    self.partial_messages -= 1;
+                    self.partial_bytes -= message.payload.len();
+                    self.obey(&message)?;
+                    return Ok(Some(message));
+                }
+                // Mostly the message goes on at once: no need then to look its chunk stream up again.
+                match stream.continuation(input) {
+                    Some(rest) => *input = rest,
+                    None => break,
+                }
+                owed = self.begin_chunk(place)?;
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::{BufMut, BytesMut};
 use tokio_util::codec::Encoder;
 
-use super::framed::{checked_len, write_full, write_payload};
+use super::framed::{checked_len, full_len, write_full, write_payload};
 use super::header::{BasicHeader, ChunkFormat, EXTENDED_MARK, put_u24};
 use super::{
     ChunkStreamId, DEFAULT_CHUNK_SIZE, EncodeError, MAX_CHUNK_SIZE, MessageStreamId, MessageType, RawMessage,
@@ -73,7 +73,7 @@ impl ChunkEncoder {
         let delta = last.and_then(|last| delta_from(last, message));
         match (last, delta) {
             (Some(last), Some(delta)) => {
-                dst.reserve(8 + message.payload.len());
+                dst.reserve(full_len(message, self.chunk_size));
                 let same_message = last.length == length && last.message_type == message.message_type;
                 let format = match same_message {
                     true if last.delta == Some(delta) => ChunkFormat::Nothing,
@@ -94,7 +94,7 @@ impl ChunkEncoder {
                 }
                 write_payload(message, self.chunk_size, None, dst);
             }
-            _ => write_full(message, self.chunk_size, dst)?,
+            _ => write_full(message, length, self.chunk_size, dst),
         }
         let header = LastHeader {
             timestamp: message.timestamp,

@@ -5,6 +5,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::header::{BasicHeader, ChunkFormat, put_u24, split_time};
 use super::{EncodeError, MAX_MESSAGE_LEN, MessageStreamId, RawMessage};
 
+/// The longest type 3 header: basic header and extended timestamp.
+const MAX_REPEAT_LEN: usize = 3 + 4;
+
 /// A message as chunks on the wire, starting with a type 0 header.
 ///
 /// Such a header holds everything and the absolute time, so the bytes depend on no connection's state: only on the
@@ -42,8 +45,9 @@ impl FramedMessage {
     ///
     /// [`EncodeError::MessageTooLong`].
     pub fn new(message: &RawMessage, chunk_size: u32) -> Result<Self, EncodeError> {
+        let length = checked_len(message)?;
         let mut wire = BytesMut::with_capacity(full_len(message, chunk_size));
-        write_full(message, chunk_size, &mut wire)?;
+        write_full(message, length, chunk_size, &mut wire);
         let wire = wire.freeze();
         let header_len = wire.len() - message.payload.len();
         let in_one_piece = message.payload.len() <= chunk_size as usize;
@@ -95,8 +99,8 @@ impl FramedMessage {
     }
 }
 
-/// Bytes that [`write_full`] appends.
-fn full_len(message: &RawMessage, chunk_size: u32) -> usize {
+/// Bytes that [`write_full`] appends; no other header needs more.
+pub(super) fn full_len(message: &RawMessage, chunk_size: u32) -> usize {
     let basic = BasicHeader {
         format: ChunkFormat::Full,
         chunk_stream: message.chunk_stream,
@@ -110,13 +114,8 @@ fn full_len(message: &RawMessage, chunk_size: u32) -> usize {
     basic.len() + 11 + extended_len + message.payload.len() + continuations * (basic.len() + extended_len)
 }
 
-/// Appends `message` as chunks, the first with a type 0 header.
-pub(super) fn write_full(
-    message: &RawMessage,
-    chunk_size: u32,
-    out: &mut BytesMut,
-) -> Result<(), EncodeError> {
-    let length = checked_len(message)?;
+/// Appends `message`, whose payload has the checked `length`, as chunks, the first with a type 0 header.
+pub(super) fn write_full(message: &RawMessage, length: u32, chunk_size: u32, out: &mut BytesMut) {
     out.reserve(full_len(message, chunk_size));
     let (time_field, extended) = split_time(message.timestamp.as_millis());
     BasicHeader {
@@ -132,7 +131,6 @@ pub(super) fn write_full(
         out.put_u32(extended);
     }
     write_payload(message, chunk_size, extended, out);
-    Ok(())
 }
 
 /// Appends the payload, with a type 3 header between chunks; it repeats the extended timestamp (5.3.1.3).
@@ -142,20 +140,24 @@ pub(super) fn write_payload(
     extended: Option<u32>,
     out: &mut BytesMut,
 ) {
-    let mut pieces = message.payload.chunks(chunk_size.max(1) as usize);
-    if let Some(first) = pieces.next() {
-        out.put_slice(first);
+    let mut header = [0; MAX_REPEAT_LEN];
+    let mut free = header.as_mut_slice();
+    BasicHeader {
+        format: ChunkFormat::Nothing,
+        chunk_stream: message.chunk_stream,
     }
+    .write(&mut free);
+    if let Some(extended) = extended {
+        free.put_u32(extended);
+    }
+    let unused = free.len();
+    let header = &header[..MAX_REPEAT_LEN - unused];
+
+    let mut pieces = message.payload.chunks(chunk_size.max(1) as usize);
+    out.extend_from_slice(pieces.next().unwrap_or_default());
     for piece in pieces {
-        BasicHeader {
-            format: ChunkFormat::Nothing,
-            chunk_stream: message.chunk_stream,
-        }
-        .write(out);
-        if let Some(extended) = extended {
-            out.put_u32(extended);
-        }
-        out.put_slice(piece);
+        out.extend_from_slice(header);
+        out.extend_from_slice(piece);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Chunk headers: basic header, message header, extended timestamp (RTMP 1.0 section 5.3.1).
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 use super::{ChunkStreamId, MessageStreamId, MessageType};
 
@@ -66,7 +66,7 @@ impl BasicHeader {
     }
 
     /// Appends the shortest form.
-    pub(super) fn write(self, out: &mut BytesMut) {
+    pub(super) fn write(self, out: &mut impl BufMut) {
         let format = self.format.number() << 6;
         let id = self.chunk_stream.get();
         match id {
@@ -144,7 +144,7 @@ pub(super) const fn split_time(time: u32) -> (u32, Option<u32>) {
     }
 }
 
-pub(super) fn put_u24(out: &mut BytesMut, value: u32) {
+pub(super) fn put_u24(out: &mut impl BufMut, value: u32) {
     let [_, bytes @ ..] = value.to_be_bytes();
     out.put_slice(&bytes);
 }
@@ -155,6 +155,8 @@ fn read_u24(&[a, b, c]: &[u8; 3]) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::*;
 
     #[test]

@@ -40,14 +40,15 @@ impl ChunkLimits {
         self
     }
 
-    /// How many messages may be incomplete at a time, one a chunk stream.
+    /// How many messages may be incomplete at a time, one a chunk stream; the one being received is among them.
     #[must_use]
     pub fn max_partial_messages(mut self, count: usize) -> Self {
         self.max_partial_messages = count;
         self
     }
 
-    /// How many bytes all incomplete messages together may have received.
+    /// How many bytes all incomplete messages together may have received; the chunk being received counts whole from
+    /// its header on.
     #[must_use]
     pub fn max_partial_bytes(mut self, bytes: usize) -> Self {
         self.max_partial_bytes = bytes;

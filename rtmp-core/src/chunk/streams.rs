@@ -55,6 +55,15 @@ impl ChunkStream {
         self.payload.reserve_exact(room.min(self.length - len));
     }
 
+    /// What follows the header at the start of `input`, if that is the single byte of a type 3 chunk of this chunk
+    /// stream.
+    pub(super) fn continuation<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
+        let (&first, rest) = input.split_first()?;
+        // With an id above 63 the sum is beyond a byte.
+        let is_ours = u32::from(first) == 0xC0 + self.id.get() && self.extended.is_none();
+        is_ours.then_some(rest)
+    }
+
     /// The message, now complete.
     pub(super) fn take_message(&mut self) -> RawMessage {
         self.in_message = false;

@@ -358,7 +358,7 @@ proptest! {
         let (mut encoder, announcement) = encoder_at(chunk_size);
         let chunks = encoded(&mut encoder, &message);
         prop_assert_eq!(framed.wire(), &chunks);
-        prop_assert_eq!(framed.payload(), &message.payload);
+        prop_assert_eq!((framed.payload(), framed.chunk_size()), (&message.payload, chunk_size));
         let decoded = decode(&[announcement, chunks].concat()).complete();
         prop_assert_eq!(&decoded[1], &message);
     }
