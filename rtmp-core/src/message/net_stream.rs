@@ -167,6 +167,13 @@ impl PlayRequest {
         }
     }
 
+    /// Asks for another stream instead.
+    #[must_use]
+    pub fn renamed(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
     /// Sets where playback begins.
     #[must_use]
     pub fn start(mut self, start: PlayStart) -> Self {

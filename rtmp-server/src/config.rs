@@ -1,0 +1,152 @@
+//! Timeouts and limits, with their defaults.
+
+use std::time::Duration;
+
+use rtmp_core::conn;
+
+/// How long each stage of a session may take. A stage ends it when its time is over, whatever trickles in meanwhile.
+///
+/// | timeout | default | what it bounds |
+/// |---|---|---|
+/// | [`handshake`](Self::handshake) | 10 s | from the first byte to the last of the handshake |
+/// | [`connect`](Self::connect) | 10 s | from there to `connect` |
+/// | [`media`](Self::media) | 30 s | from there to `publish` or `play`, and between two of them |
+/// | [`ping`](Self::ping) | 30 s | silence of a client, after which it is asked for a sign of life |
+/// | [`idle`](Self::idle) | 60 s | silence of a client that does not read either |
+/// | [`write`](Self::write) | 10 s | a write that makes no progress |
+/// | [`verdict`](Self::verdict) | 10 s | an observer's answer; no answer means no |
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    pub(crate) handshake: Duration,
+    pub(crate) connect: Duration,
+    pub(crate) media: Duration,
+    pub(crate) ping: Duration,
+    pub(crate) idle: Duration,
+    pub(crate) write: Duration,
+    pub(crate) verdict: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            connect: Duration::from_secs(10),
+            media: Duration::from_secs(30),
+            ping: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+            write: Duration::from_secs(10),
+            verdict: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Timeouts {
+    /// The whole handshake.
+    #[must_use]
+    pub fn handshake(mut self, timeout: Duration) -> Self {
+        self.handshake = timeout;
+        self
+    }
+
+    /// From the handshake to `connect`.
+    #[must_use]
+    pub fn connect(mut self, timeout: Duration) -> Self {
+        self.connect = timeout;
+        self
+    }
+
+    /// How long a connection may neither publish nor play.
+    #[must_use]
+    pub fn media(mut self, timeout: Duration) -> Self {
+        self.media = timeout;
+        self
+    }
+
+    /// How long a client may be silent before it is pinged.
+    #[must_use]
+    pub fn ping(mut self, timeout: Duration) -> Self {
+        self.ping = timeout;
+        self
+    }
+
+    /// How long a client may be silent while it takes no media either.
+    #[must_use]
+    pub fn idle(mut self, timeout: Duration) -> Self {
+        self.idle = timeout;
+        self
+    }
+
+    /// How long a write may make no progress.
+    #[must_use]
+    pub fn write(mut self, timeout: Duration) -> Self {
+        self.write = timeout;
+        self
+    }
+
+    /// How long an observer may take for a verdict or a notice.
+    #[must_use]
+    pub fn verdict(mut self, timeout: Duration) -> Self {
+        self.verdict = timeout;
+        self
+    }
+}
+
+/// How one session behaves.
+#[derive(Clone, Debug, Default)]
+pub struct SessionConfig {
+    pub(crate) protocol: conn::ServerConfig,
+    pub(crate) timeouts: Timeouts,
+}
+
+impl SessionConfig {
+    /// Handshake, limits, chunk size, windows.
+    #[must_use]
+    pub fn protocol(mut self, protocol: conn::ServerConfig) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// How long each stage may take.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+}
+
+/// How a [`Server`](crate::Server) behaves.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    pub(crate) session: SessionConfig,
+    pub(crate) max_connections: usize,
+    pub(crate) drain: Duration,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self { session: SessionConfig::default(), max_connections: 10_000, drain: Duration::from_secs(5) }
+    }
+}
+
+impl ServerConfig {
+    /// How each session behaves.
+    #[must_use]
+    pub fn session(mut self, session: SessionConfig) -> Self {
+        self.session = session;
+        self
+    }
+
+    /// How many connections may be open at a time; 10,000 by default. One more is accepted and closed at once.
+    #[must_use]
+    pub fn max_connections(mut self, count: usize) -> Self {
+        self.max_connections = count;
+        self
+    }
+
+    /// How long sessions may take to end in order at a shutdown before they are cut off; 5 s by default.
+    #[must_use]
+    pub fn drain(mut self, limit: Duration) -> Self {
+        self.drain = limit;
+        self
+    }
+}

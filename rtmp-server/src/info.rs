@@ -1,0 +1,287 @@
+//! What an observer learns of a session and its streams.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use rtmp_core::chunk::MessageStreamId;
+use rtmp_core::conn::ProtocolError;
+use rtmp_core::message::{ConnectRequest, Shortened};
+use tokio_util::sync::CancellationToken;
+
+/// Numbers a session, uniquely within the process. It stands in every log line of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(u64);
+
+impl SessionId {
+    fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A session as others see it: who it is, what it has moved, and the means to end it. Cheap to clone and to keep.
+#[derive(Clone)]
+pub struct SessionInfo(Arc<Shared>);
+
+struct Shared {
+    id: SessionId,
+    peer_addr: Option<SocketAddr>,
+    connect: OnceLock<ConnectRequest>,
+    traffic: Traffic,
+    disposed: CancellationToken,
+    dispose_reason: OnceLock<CloseReason>,
+}
+
+#[derive(Default)]
+struct Traffic {
+    bytes_received: AtomicU64,
+    bytes_sent: AtomicU64,
+    messages_received: AtomicU64,
+    messages_dropped: AtomicU64,
+}
+
+/// What a session has moved since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Bytes read from the client, handshake included.
+    pub bytes_received: u64,
+    /// Bytes written to the client, handshake included.
+    pub bytes_sent: u64,
+    /// Media messages that the client published.
+    pub messages_received: u64,
+    /// Media messages that the client did not get because it was too slow.
+    pub messages_dropped: u64,
+}
+
+impl SessionInfo {
+    pub(crate) fn new(peer_addr: Option<SocketAddr>) -> Self {
+        Self(Arc::new(Shared {
+            id: SessionId::next(),
+            peer_addr,
+            connect: OnceLock::new(),
+            traffic: Traffic::default(),
+            disposed: CancellationToken::new(),
+            dispose_reason: OnceLock::new(),
+        }))
+    }
+
+    /// The session's number.
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        self.0.id
+    }
+
+    /// Where the client is, if it came over a network.
+    #[must_use]
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.0.peer_addr
+    }
+
+    /// What the client sent with `connect`, once that was accepted.
+    #[must_use]
+    pub fn connect_request(&self) -> Option<&ConnectRequest> {
+        self.0.connect.get()
+    }
+
+    /// The application; empty until `connect` was accepted.
+    #[must_use]
+    pub fn app(&self) -> &str {
+        self.connect_request().map_or("", ConnectRequest::app)
+    }
+
+    /// What the session has moved since it began.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let Traffic { bytes_received, bytes_sent, messages_received, messages_dropped } = &self.0.traffic;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Statistics {
+            bytes_received: read(bytes_received),
+            bytes_sent: read(bytes_sent),
+            messages_received: read(messages_received),
+            messages_dropped: read(messages_dropped),
+        }
+    }
+
+    /// Ends the session, for a reason that its observers are told. Only the first call counts.
+    pub fn dispose(&self, reason: impl Into<String>) {
+        self.dispose_for(CloseReason::Disposed(reason.into()));
+    }
+
+    pub(crate) fn dispose_for(&self, reason: CloseReason) {
+        // Only the first reason is kept.
+        let _ = self.0.dispose_reason.set(reason);
+        self.0.disposed.cancel();
+    }
+
+    pub(crate) fn disposed(&self) -> &CancellationToken {
+        &self.0.disposed
+    }
+
+    pub(crate) fn dispose_reason(&self) -> CloseReason {
+        self.0.dispose_reason.get().cloned().unwrap_or(CloseReason::ServerShutdown)
+    }
+
+    pub(crate) fn set_connect_request(&self, request: ConnectRequest) {
+        // The machine accepts one connect a session, so this is the first.
+        let _ = self.0.connect.set(request);
+    }
+
+    pub(crate) fn count_received(&self, bytes: usize) {
+        self.0.traffic.bytes_received.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_sent(&self, bytes: usize) {
+        self.0.traffic.bytes_sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_message(&self) {
+        self.0.traffic.messages_received.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_dropped(&self, messages: u64) {
+        self.0.traffic.messages_dropped.fetch_add(messages, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for SessionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionInfo")
+            .field("id", &self.0.id)
+            .field("peer_addr", &self.0.peer_addr)
+            .field("app", &Shortened(self.app()))
+            .finish_non_exhaustive()
+    }
+}
+
+/// A stream that a session publishes or plays.
+#[derive(Clone)]
+pub struct StreamInfo {
+    session: SessionInfo,
+    id: MessageStreamId,
+    name: Arc<str>,
+    query: Option<Arc<str>>,
+}
+
+impl StreamInfo {
+    pub(crate) fn new(session: SessionInfo, id: MessageStreamId, name: &str, query: Option<&str>) -> Self {
+        Self { session, id, name: name.into(), query: query.map(Into::into) }
+    }
+
+    /// The session it belongs to.
+    #[must_use]
+    pub fn session(&self) -> &SessionInfo {
+        &self.session
+    }
+
+    /// The number of the message stream within the session.
+    #[must_use]
+    pub fn id(&self) -> MessageStreamId {
+        self.id
+    }
+
+    /// The application.
+    #[must_use]
+    pub fn app(&self) -> &str {
+        self.session.app()
+    }
+
+    /// The stream name without its query, after an observer may have renamed it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The query behind the name.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+}
+
+impl fmt::Debug for StreamInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamInfo")
+            .field("session", &self.session.id())
+            .field("id", &self.id)
+            .field("app", &Shortened(self.app()))
+            .field("name", &Shortened(&self.name))
+            .finish_non_exhaustive()
+    }
+}
+
+/// A stage of a session that has a deadline; see [`Timeouts`](crate::Timeouts).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Deadline {
+    /// The handshake.
+    Handshake,
+    /// From the handshake to `connect`.
+    Connect,
+    /// From `connect` to `publish` or `play`.
+    Media,
+    /// Silence of the client.
+    Idle,
+    /// A write that made no progress.
+    Write,
+}
+
+impl fmt::Display for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Handshake => "the handshake took too long",
+            Self::Connect => "connect did not come in time",
+            Self::Media => "neither publish nor play came in time",
+            Self::Idle => "the client was silent for too long",
+            Self::Write => "the client did not read for too long",
+        })
+    }
+}
+
+/// Why a session, a publication or a playback ended.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The client ended it with a command.
+    #[error("ended by the client")]
+    Requested,
+    /// The client closed the connection, in order or not.
+    #[error("the client closed the connection")]
+    PeerClosed,
+    /// `connect` was refused.
+    #[error("connect was refused")]
+    Refused,
+    /// The media have ended.
+    #[error("the stream has ended")]
+    StreamEnded,
+    /// A stage took too long.
+    #[error("{0}")]
+    TimedOut(Deadline),
+    /// The client broke the protocol or a limit.
+    #[error("the client broke the protocol")]
+    Protocol(#[source] Arc<ProtocolError>),
+    /// The transport failed.
+    #[error("the transport failed")]
+    Transport(#[source] Arc<io::Error>),
+    /// The application ended it, for this reason.
+    #[error("ended by the server: {0}")]
+    Disposed(String),
+    /// The server shuts down.
+    #[error("the server shuts down")]
+    ServerShutdown,
+}

@@ -1,0 +1,144 @@
+//! Who decides what a client may do, and is told what it does.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rtmp_amf::amf0::Value;
+use rtmp_core::MediaMessage;
+use rtmp_core::message::{Command, ConnectReply, ConnectRequest, MediaKind, PlayRequest, PublishRequest, Status};
+
+use crate::{CloseReason, PlayGrant, PublishGrant, Relay, SessionInfo, StreamInfo, Verdict};
+
+/// Decides over connections, and answers the remote calls of clients.
+#[async_trait]
+pub trait ConnectObserver: Send + Sync {
+    /// A client asks to connect; it hears nothing until this returns. What is granted goes into both objects of the
+    /// reply. Of several observers the last one's reply is sent.
+    async fn on_connect(&self, session: &SessionInfo, request: &ConnectRequest) -> Verdict<ConnectReply> {
+        let _ = (session, request);
+        Verdict::accept()
+    }
+
+    /// A client calls a procedure that the protocol does not define. `None` passes the call on to the next observer;
+    /// if nobody knows it, the client gets an empty answer, which is what the encoders that probe for such procedures
+    /// can live with.
+    async fn on_call(&self, session: &SessionInfo, call: &Command) -> Option<Result<Value, Status>> {
+        let _ = (session, call);
+        None
+    }
+
+    /// Called once for every accepted [`on_connect`](Self::on_connect).
+    async fn on_disconnect(&self, session: &SessionInfo, reason: &CloseReason) {
+        let _ = (session, reason);
+    }
+}
+
+/// Decides over publications, and sees their media.
+#[async_trait]
+pub trait PublishObserver: Send + Sync {
+    /// A client asks to publish; it hears nothing until this returns.
+    async fn on_publish(&self, session: &SessionInfo, request: &PublishRequest) -> Verdict<PublishGrant> {
+        let _ = (session, request);
+        Verdict::accept()
+    }
+
+    /// One message from an accepted publisher, in order. This is the hot path: clone the message (that costs no copy)
+    /// and return; do not wait.
+    fn on_message(&self, stream: &StreamInfo, message: &MediaMessage) {
+        let _ = (stream, message);
+    }
+
+    /// Called once for every accepted [`on_publish`](Self::on_publish).
+    async fn on_unpublish(&self, stream: &StreamInfo, reason: &CloseReason) {
+        let _ = (stream, reason);
+    }
+}
+
+/// Decides over playback, and where its media come from.
+#[async_trait]
+pub trait PlayObserver: Send + Sync {
+    /// A client asks to play; it hears nothing until this returns. If no observer grants a source, the stream is not
+    /// found.
+    async fn on_play(&self, session: &SessionInfo, request: &PlayRequest) -> Verdict<PlayGrant> {
+        let _ = (session, request);
+        Verdict::accept()
+    }
+
+    /// A player has paused, or goes on.
+    fn on_pause(&self, stream: &StreamInfo, paused: bool) {
+        let _ = (stream, paused);
+    }
+
+    /// A player goes to another position.
+    fn on_seek(&self, stream: &StreamInfo, position: Duration) {
+        let _ = (stream, position);
+    }
+
+    /// A player does not want audio or video any more, or wants it again.
+    fn on_receive(&self, stream: &StreamInfo, kind: MediaKind, wanted: bool) {
+        let _ = (stream, kind, wanted);
+    }
+
+    /// Called once for every accepted [`on_play`](Self::on_play).
+    async fn on_stop(&self, stream: &StreamInfo, reason: &CloseReason) {
+        let _ = (stream, reason);
+    }
+}
+
+/// All observers of a server. They are asked in the order they were added; the first no is final.
+///
+/// Without any observer connections are accepted, publications go nowhere and nothing is found to play.
+#[derive(Clone, Default)]
+pub struct Observers {
+    pub(crate) connect: Vec<Arc<dyn ConnectObserver>>,
+    pub(crate) publish: Vec<Arc<dyn PublishObserver>>,
+    pub(crate) play: Vec<Arc<dyn PlayObserver>>,
+}
+
+impl Observers {
+    /// No observers.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one that decides over connections.
+    #[must_use]
+    pub fn connect(mut self, observer: impl ConnectObserver + 'static) -> Self {
+        self.connect.push(Arc::new(observer));
+        self
+    }
+
+    /// Adds one that decides over publications.
+    #[must_use]
+    pub fn publish(mut self, observer: impl PublishObserver + 'static) -> Self {
+        self.publish.push(Arc::new(observer));
+        self
+    }
+
+    /// Adds one that decides over playback.
+    #[must_use]
+    pub fn play(mut self, observer: impl PlayObserver + 'static) -> Self {
+        self.play.push(Arc::new(observer));
+        self
+    }
+
+    /// Adds a relay, which takes what is published and gives it to who plays. Add it behind those that decide who
+    /// may.
+    #[must_use]
+    pub fn relay(self, relay: Relay) -> Self {
+        self.publish(relay.clone()).play(relay)
+    }
+}
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observers")
+            .field("connect", &self.connect.len())
+            .field("publish", &self.publish.len())
+            .field("play", &self.play.len())
+            .finish()
+    }
+}

@@ -1,0 +1,125 @@
+//! Bounds and policies of a relay.
+
+use std::time::Duration;
+
+use rtmp_core::conn::DEFAULT_OUTGOING_CHUNK_SIZE;
+
+/// What happens to a player that falls too far behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SlowPlayers {
+    /// It goes on at the newest keyframe or, if that is gone too, with the next. What lies between is lost to it.
+    #[default]
+    SkipToKeyframe,
+    /// Its session ends.
+    Disconnect,
+}
+
+/// Bounds and policies of a [`Relay`](super::Relay). Lengths are in bytes.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`gop_cache`](Self::gop_cache) | on |
+/// | [`max_gop_len`](Self::max_gop_len) | 32 MiB |
+/// | [`max_gop`](Self::max_gop) | 20 s |
+/// | [`max_lag_len`](Self::max_lag_len) | 8 MiB |
+/// | [`max_lag`](Self::max_lag) | 10 s |
+/// | [`slow_players`](Self::slow_players) | skip to the newest keyframe |
+/// | [`wait_for_publisher`](Self::wait_for_publisher) | 60 s |
+/// | [`max_configuration_len`](Self::max_configuration_len) | 64 KiB |
+/// | [`chunk_size`](Self::chunk_size) | 60,000 |
+#[derive(Clone, Debug)]
+pub struct RelayConfig {
+    pub(super) gop_cache: bool,
+    pub(super) max_gop_len: usize,
+    pub(super) max_gop: Duration,
+    pub(super) max_lag_len: usize,
+    pub(super) max_lag: Duration,
+    pub(super) slow_players: SlowPlayers,
+    pub(super) wait_for_publisher: Duration,
+    pub(super) max_configuration_len: usize,
+    pub(super) chunk_size: u32,
+}
+
+impl Default for RelayConfig {
+    fn default() -> Self {
+        Self {
+            gop_cache: true,
+            max_gop_len: 32 << 20,
+            max_gop: Duration::from_secs(20),
+            max_lag_len: 8 << 20,
+            max_lag: Duration::from_secs(10),
+            slow_players: SlowPlayers::default(),
+            wait_for_publisher: Duration::from_secs(60),
+            max_configuration_len: 64 << 10,
+            chunk_size: DEFAULT_OUTGOING_CHUNK_SIZE,
+        }
+    }
+}
+
+impl RelayConfig {
+    /// Whether a player begins at the last keyframe; otherwise its video begins at the next.
+    #[must_use]
+    pub fn gop_cache(mut self, on: bool) -> Self {
+        self.gop_cache = on;
+        self
+    }
+
+    /// How many bytes may follow a keyframe before players no longer begin at it.
+    #[must_use]
+    pub fn max_gop_len(mut self, bytes: usize) -> Self {
+        self.max_gop_len = bytes;
+        self
+    }
+
+    /// How much media time may follow a keyframe before players no longer begin at it.
+    #[must_use]
+    pub fn max_gop(mut self, time: Duration) -> Self {
+        self.max_gop = time;
+        self
+    }
+
+    /// How many bytes a player may be behind.
+    #[must_use]
+    pub fn max_lag_len(mut self, bytes: usize) -> Self {
+        self.max_lag_len = bytes;
+        self
+    }
+
+    /// How much media time a player may be behind. What it was behind when it joined does not count.
+    #[must_use]
+    pub fn max_lag(mut self, time: Duration) -> Self {
+        self.max_lag = time;
+        self
+    }
+
+    /// What happens to a player that is further behind.
+    #[must_use]
+    pub fn slow_players(mut self, policy: SlowPlayers) -> Self {
+        self.slow_players = policy;
+        self
+    }
+
+    /// How long players wait for a publisher, before the first and after each. With zero a stream that nobody
+    /// publishes is not found, and its end ends its players.
+    #[must_use]
+    pub fn wait_for_publisher(mut self, time: Duration) -> Self {
+        self.wait_for_publisher = time;
+        self
+    }
+
+    /// How long a sequence header or metadata may be to be kept for those who join later.
+    #[must_use]
+    pub fn max_configuration_len(mut self, bytes: usize) -> Self {
+        self.max_configuration_len = bytes;
+        self
+    }
+
+    /// The chunk size that the shared wire form is cut for. It should be what the sessions announce; those that
+    /// announce another frame their messages themselves.
+    #[must_use]
+    pub fn chunk_size(mut self, bytes: u32) -> Self {
+        self.chunk_size = bytes;
+        self
+    }
+}

@@ -1,0 +1,126 @@
+//! One publisher to any number of players.
+//!
+//! A [`Relay`] is an observer: put it behind those that decide who may publish and play. Streams are told apart by
+//! application and stream name, without their queries.
+//!
+//! # What happens to a message
+//!
+//! It is put into wire form once and kept in a history that all players of the stream share. A player is a place in
+//! that history. Its connection takes whatever lies before that place and sends it with vectored writes, so a player
+//! that is a little behind gets several messages in one write, and one that is far behind holds nothing of its own.
+//!
+//! # Joining
+//!
+//! A player that joins gets metadata and sequence headers, then everything from the last keyframe on. Without video it
+//! begins at once. It may come before the publisher, and waits for it; if the publisher goes, its players are told and
+//! stay for another, which begins with its own metadata and headers.
+//!
+//! # Slow players
+//!
+//! A player may fall behind by [`max_lag_len`](RelayConfig::max_lag_len) bytes or
+//! [`max_lag`](RelayConfig::max_lag), whichever comes first. Then [`SlowPlayers`] applies: by default it goes on at the
+//! newest keyframe, and if there is none, with the next. What it misses is counted in its session's
+//! [`Statistics`](crate::Statistics). One that takes nothing at all is closed by its session's write timeout. Neither
+//! the publisher nor other players notice.
+
+mod config;
+mod history;
+mod player;
+mod publisher;
+mod registry;
+mod stream;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rtmp_core::message::{PlayRequest, PublishRequest, StatusCode};
+
+pub use config::{RelayConfig, SlowPlayers};
+pub use player::RelayPlayer;
+pub use publisher::RelayPublisher;
+use player::Player;
+use registry::{Registry, StreamKey};
+
+use crate::{PlayGrant, PlayObserver, PublishGrant, PublishObserver, SessionInfo, Verdict};
+
+/// Takes what is published and gives it to who plays. Cheap to clone; all clones are the same relay.
+///
+/// Besides serving sessions it can be fed and tapped from within the process:
+///
+/// ```
+/// use rtmp_server::Relay;
+/// use rtmp_server::rtmp_core::{MediaMessage, Timestamp};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), rtmp_server::relay::NameTaken> {
+/// let relay = Relay::default();
+/// let mut player = relay.play("live", "cam");
+/// let mut publisher = relay.publish("live", "cam")?;
+/// publisher.send(MediaMessage::audio(Timestamp::ZERO, &b"\xAF\x01\x21"[..]));
+/// drop(publisher);
+/// assert_eq!(player.recv().await.map(|message| message.payload), Some((&b"\xAF\x01\x21"[..]).into()));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Relay {
+    registry: Arc<Registry>,
+}
+
+/// A stream of this name is being published already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a stream of this name is being published already")]
+pub struct NameTaken;
+
+impl Relay {
+    /// A relay with these settings.
+    #[must_use]
+    pub fn new(config: RelayConfig) -> Self {
+        Self { registry: Arc::new(Registry::new(config)) }
+    }
+
+    /// Publishes from within the process. The publication ends when the handle is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`NameTaken`].
+    pub fn publish(&self, app: &str, name: &str) -> Result<RelayPublisher, NameTaken> {
+        RelayPublisher::claim(&self.registry, StreamKey::new(app, name))
+    }
+
+    /// Plays within the process, whether there is a publisher or not.
+    #[must_use]
+    pub fn play(&self, app: &str, name: &str) -> RelayPlayer {
+        RelayPlayer::new(Player::join(&self.registry, StreamKey::new(app, name)))
+    }
+
+    /// How many streams have a publisher or players.
+    #[must_use]
+    pub fn stream_count(&self) -> usize {
+        self.registry.len()
+    }
+}
+
+#[async_trait]
+impl PublishObserver for Relay {
+    async fn on_publish(&self, session: &SessionInfo, request: &PublishRequest) -> Verdict<PublishGrant> {
+        if request.stream_name().is_empty() {
+            return Verdict::reject(StatusCode::PublishBadName, "the stream has no name");
+        }
+        match self.publish(session.app(), request.stream_name()) {
+            Ok(publisher) => Verdict::Accept(PublishGrant::default().sink(publisher)),
+            Err(taken) => Verdict::reject(StatusCode::PublishBadName, taken.to_string()),
+        }
+    }
+}
+
+#[async_trait]
+impl PlayObserver for Relay {
+    async fn on_play(&self, session: &SessionInfo, request: &PlayRequest) -> Verdict<PlayGrant> {
+        let key = StreamKey::new(session.app(), request.stream_name());
+        match Player::join_if_served(&self.registry, key) {
+            Some(player) => Verdict::Accept(PlayGrant::default().source(player)),
+            None => Verdict::reject(StatusCode::PlayStreamNotFound, "nobody publishes a stream of this name"),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Which streams there are.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::RelayConfig;
+use super::stream::LiveStream;
+
+/// What tells streams apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct StreamKey {
+    app: Box<str>,
+    name: Box<str>,
+}
+
+impl StreamKey {
+    pub(super) fn new(app: &str, name: &str) -> Self {
+        Self { app: app.into(), name: name.into() }
+    }
+}
+
+/// All streams that have a publisher or players.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    pub(super) config: RelayConfig,
+    streams: Mutex<HashMap<StreamKey, Arc<LiveStream>>>,
+}
+
+impl Registry {
+    pub(super) fn new(config: RelayConfig) -> Self {
+        Self { config, streams: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<StreamKey, Arc<LiveStream>>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Finds the stream, or begins it, and lets `enter` take part in it. Nobody else comes or goes meanwhile.
+    pub(super) fn enter<T>(&self, key: &StreamKey, enter: impl FnOnce(&Arc<LiveStream>) -> T) -> T {
+        let mut streams = self.lock();
+        let stream = streams.entry(key.clone()).or_default();
+        let entered = enter(stream);
+        // `enter` may have declined, and a stream that nobody uses must not stay.
+        if stream.lock().is_unused() {
+            streams.remove(key);
+        }
+        entered
+    }
+
+    /// Lets `leave` give up its part in a stream, which ends with the last one.
+    pub(super) fn leave(&self, key: &StreamKey, stream: &LiveStream, leave: impl FnOnce(&LiveStream)) {
+        let mut streams = self.lock();
+        leave(stream);
+        if stream.lock().is_unused() {
+            streams.remove(key);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+}

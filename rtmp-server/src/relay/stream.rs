@@ -1,0 +1,79 @@
+//! A stream of the relay: its history, its publisher, and who waits for it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use rtmp_core::MediaMessage;
+
+use super::RelayConfig;
+use super::history::History;
+
+/// A stream that has a publisher, or players, or both.
+#[derive(Debug, Default)]
+pub(super) struct LiveStream {
+    state: Mutex<StreamState>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct StreamState {
+    pub(super) history: History,
+    /// Counts the publishers, so that a player notices a new one.
+    pub(super) epoch: u64,
+    pub(super) has_publisher: bool,
+    pub(super) player_count: usize,
+    sleepers: Vec<Waker>,
+    /// Counts the times that all sleepers were woken. A place among them is good for one round.
+    round: u64,
+}
+
+/// A player's place among the sleepers of a round.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SleepPlace {
+    round: Option<u64>,
+    index: usize,
+}
+
+impl LiveStream {
+    /// Locked for a few lines at a time, and never across an await.
+    pub(super) fn lock(&self) -> MutexGuard<'_, StreamState> {
+        // A panic elsewhere leaves a history that is still in order: each change to it is complete or absent.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn push(&self, message: &MediaMessage, config: &RelayConfig) {
+        let mut state = self.lock();
+        let has_players = state.player_count > 0;
+        state.history.push(message, config, has_players);
+    }
+
+    /// Wakes all players that wait. The list of sleepers is handed back and forth, so that waking allocates nothing
+    /// once it has grown.
+    pub(super) fn wake(&self, spare: &mut Vec<Waker>) {
+        {
+            let mut state = self.lock();
+            state.round += 1;
+            std::mem::swap(&mut state.sleepers, spare);
+        }
+        for sleeper in spare.drain(..) {
+            sleeper.wake();
+        }
+    }
+}
+
+impl StreamState {
+    /// Puts a player among the sleepers, once a round.
+    pub(super) fn sleep(&mut self, place: &mut SleepPlace, waker: &Waker) {
+        if place.round == Some(self.round)
+            && let Some(known) = self.sleepers.get_mut(place.index)
+        {
+            known.clone_from(waker);
+            return;
+        }
+        *place = SleepPlace { round: Some(self.round), index: self.sleepers.len() };
+        self.sleepers.push(waker.clone());
+    }
+
+    pub(super) fn is_unused(&self) -> bool {
+        !self.has_publisher && self.player_count == 0
+    }
+}

@@ -1,0 +1,385 @@
+//! The one task that touches a connection's socket.
+//!
+//! A loop: take the events that are in what was read, then wait for bytes, for room to write, for media, for the end
+//! of a deadline, or for someone to end the session.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use rtmp_core::chunk::MessageStreamId;
+use rtmp_core::conn::{ProtocolError, ServerMachine};
+use rtmp_core::message::{Status, StatusCode};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, Sleep};
+use tokio_util::io::poll_read_buf;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tracing::{Span, debug, info_span, warn};
+
+use super::outbox::Outbox;
+use crate::{
+    Batch, CloseReason, Deadline, MediaSink, MediaSource, Observers, SessionConfig, SessionInfo, SourceEvent,
+    StreamInfo,
+};
+
+/// While so much is to be written, nothing more is read: a client that asks and does not read holds up itself.
+const OUTPUT_HIGH_WATER: usize = 64 << 10;
+
+/// The read buffer begins at this size, which is plenty for a player, and grows with what arrives at once.
+const MIN_READ: usize = 2 << 10;
+const MAX_READ: usize = 256 << 10;
+
+pub(super) struct Driver<T> {
+    pub(super) io: T,
+    pub(super) machine: ServerMachine,
+    pub(super) info: SessionInfo,
+    pub(super) observers: Observers,
+    pub(super) config: SessionConfig,
+    pub(super) span: Span,
+    pub(super) publications: Vec<Publication>,
+    pub(super) players: Vec<Player>,
+    input: BytesMut,
+    read_size: usize,
+    outbox: Outbox,
+    begun: Instant,
+    last_heard: Instant,
+    /// Since when a write makes no progress.
+    blocked_since: Option<Instant>,
+    pinged: bool,
+    /// The deadline of the stage before media.
+    stage: Option<(Deadline, Instant)>,
+    timer: Pin<Box<Sleep>>,
+    disposed: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+/// A stream that the client publishes.
+pub(super) struct Publication {
+    pub(super) stream: StreamInfo,
+    pub(super) sinks: Vec<Box<dyn MediaSink>>,
+}
+
+/// A stream that the client plays.
+pub(super) struct Player {
+    pub(super) stream: StreamInfo,
+    pub(super) source: Box<dyn MediaSource>,
+}
+
+/// What ended a wait.
+enum Woken {
+    Received,
+    Deadline,
+    /// A source has ended, for this reason.
+    PlayEnded(MessageStreamId, CloseReason),
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
+    pub(super) fn new(io: T, info: SessionInfo, observers: Observers, config: SessionConfig) -> Self {
+        let now = Instant::now();
+        let machine = ServerMachine::new(config.protocol.clone(), Duration::ZERO, |bytes| rand::fill(bytes));
+        let span = match info.peer_addr() {
+            Some(peer) => info_span!(parent: None, "session", id = info.id().get(), %peer),
+            None => info_span!(parent: None, "session", id = info.id().get()),
+        };
+        let disposed = Box::pin(info.disposed().clone().cancelled_owned());
+        let stage = (Deadline::Handshake, now + config.timeouts.handshake);
+        Self {
+            io,
+            machine,
+            info,
+            observers,
+            span,
+            publications: Vec::new(),
+            players: Vec::new(),
+            input: BytesMut::new(),
+            read_size: MIN_READ,
+            outbox: Outbox::default(),
+            begun: now,
+            last_heard: now,
+            blocked_since: None,
+            pinged: false,
+            stage: Some(stage),
+            timer: Box::pin(tokio::time::sleep_until(stage.1)),
+            disposed,
+            config,
+        }
+    }
+
+    pub(super) async fn run(mut self) -> CloseReason {
+        let reason = match self.serve().await {
+            Ok(never) => match never {},
+            Err(reason) => reason,
+        };
+        self.say_goodbye(&reason).await;
+        match &reason {
+            CloseReason::Protocol(error) => {
+                let cause = error_chain(error.as_ref());
+                warn!(parent: &self.span, "closed: {cause}");
+            }
+            reason => debug!(parent: &self.span, "closed: {reason}"),
+        }
+        self.tell_observers(&reason).await;
+        reason
+    }
+
+    async fn serve(&mut self) -> Result<std::convert::Infallible, CloseReason> {
+        loop {
+            self.handle_events().await?;
+            match poll_fn(|cx| self.poll_io(cx)).await? {
+                Woken::Received => {
+                    self.last_heard = Instant::now();
+                    self.pinged = false;
+                }
+                Woken::Deadline => self.check_deadlines()?,
+                Woken::PlayEnded(stream, reason) => self.end_play(stream, reason).await?,
+            }
+        }
+    }
+
+    /// Handles what has been read, until it needs more or the client has to read first.
+    async fn handle_events(&mut self) -> Result<(), CloseReason> {
+        while self.machine.output().len() < OUTPUT_HIGH_WATER {
+            let now = self.begun.elapsed();
+            let Some(event) = self.machine.poll_event(&mut self.input, now).map_err(protocol)? else { break };
+            self.handle_event(event).await?;
+        }
+        for publication in &mut self.publications {
+            for sink in &mut publication.sinks {
+                sink.flush();
+            }
+        }
+        self.follow_stage();
+        Ok(())
+    }
+
+    /// Keeps the deadline of the stage that the session is in.
+    fn follow_stage(&mut self) {
+        let timeouts = &self.config.timeouts;
+        let (deadline, time) = if !self.machine.is_handshake_done() {
+            (Deadline::Handshake, timeouts.handshake)
+        } else if !self.machine.is_connected() {
+            (Deadline::Connect, timeouts.connect)
+        } else if self.publications.is_empty() && self.players.is_empty() {
+            (Deadline::Media, timeouts.media)
+        } else {
+            self.stage = None;
+            return;
+        };
+        if self.stage.is_none_or(|(current, _)| current != deadline) {
+            self.stage = Some((deadline, Instant::now() + time));
+            self.set_timer();
+        }
+    }
+
+    fn poll_io(&mut self, cx: &mut Context<'_>) -> Poll<Result<Woken, CloseReason>> {
+        if let Poll::Ready(woken) = self.poll_write(cx) {
+            return Poll::Ready(woken);
+        }
+        if self.disposed.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(self.info.dispose_reason()));
+        }
+        if self.machine.output().len() < OUTPUT_HIGH_WATER
+            && let Poll::Ready(read) = self.poll_read(cx)
+        {
+            return Poll::Ready(read.map(|()| Woken::Received));
+        }
+        if self.timer.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(Woken::Deadline));
+        }
+        Poll::Pending
+    }
+
+    /// Reads once. Ready means that there is more input, or that there will be none.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
+        self.input.reserve(self.read_size);
+        let capacity = self.input.capacity() - self.input.len();
+        match poll_read_buf(Pin::new(&mut self.io), cx, &mut self.input) {
+            Poll::Ready(Ok(0)) => Poll::Ready(Err(CloseReason::PeerClosed)),
+            Poll::Ready(Ok(len)) => {
+                self.info.count_received(len);
+                if len == capacity {
+                    self.read_size = (2 * self.read_size).min(MAX_READ);
+                }
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(transport(error))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Writes all there is. Ready means that something else has to be done first; pending, that there is nothing to
+    /// write or no room.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<Woken, CloseReason>> {
+        loop {
+            if self.outbox.is_empty()
+                && let Some(woken) = self.fill_outbox(cx)
+            {
+                return Poll::Ready(woken);
+            }
+            if self.outbox.is_empty() && self.machine.output().is_empty() {
+                self.blocked_since = None;
+                // A transport with a buffer of its own, such as TLS, may still hold some.
+                return match Pin::new(&mut self.io).poll_flush(cx) {
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(transport(error))),
+                    Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+                };
+            }
+            match self.outbox.poll_write(Pin::new(&mut self.io), cx, self.machine.output()) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(transport(io::ErrorKind::WriteZero.into()))),
+                Poll::Ready(Ok(len)) => {
+                    self.info.count_sent(len);
+                    self.blocked_since = None;
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(transport(error))),
+                Poll::Pending => {
+                    if self.blocked_since.is_none() {
+                        self.blocked_since = Some(Instant::now());
+                        self.set_timer();
+                        // The timer may have moved forward, and has to be asked to wake us then.
+                        if self.timer.as_mut().poll(cx).is_ready() {
+                            return Poll::Ready(Ok(Woken::Deadline));
+                        }
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Takes media from the players' sources. `Some` means that one of them has ended.
+    fn fill_outbox(&mut self, cx: &mut Context<'_>) -> Option<Result<Woken, CloseReason>> {
+        let chunk_size = self.machine.outgoing_chunk_size();
+        let Self { players, outbox, machine, info, span, .. } = self;
+        for player in players {
+            let stream = player.stream.id();
+            loop {
+                let mut batch = Batch::new(&mut outbox.media, stream, chunk_size);
+                let Poll::Ready(event) = player.source.poll_fill(cx, &mut batch) else { break };
+                let dropped = player.source.take_dropped();
+                if dropped > 0 {
+                    info.count_dropped(dropped);
+                    debug!(parent: &*span, dropped, "the player is slow");
+                }
+                let notice = match event {
+                    SourceEvent::Media => break,
+                    SourceEvent::Published => machine.notify_published(stream),
+                    SourceEvent::Unpublished => machine.notify_unpublished(stream),
+                    SourceEvent::Ended => return Some(Ok(Woken::PlayEnded(stream, CloseReason::StreamEnded))),
+                    SourceEvent::TooSlow => return Some(Err(CloseReason::TimedOut(Deadline::Write))),
+                };
+                if let Err(error) = notice {
+                    return Some(Err(protocol(error)));
+                }
+            }
+        }
+        None
+    }
+
+    /// The first deadline that is over ends the session; silence is first answered with a ping.
+    fn check_deadlines(&mut self) -> Result<(), CloseReason> {
+        let now = Instant::now();
+        let timeouts = &self.config.timeouts;
+        if let Some((deadline, at)) = self.stage
+            && at <= now
+        {
+            return Err(CloseReason::TimedOut(deadline));
+        }
+        if self.blocked_since.is_some_and(|since| since + timeouts.write <= now) {
+            return Err(CloseReason::TimedOut(Deadline::Write));
+        }
+        if self.last_heard + timeouts.idle <= now {
+            return Err(CloseReason::TimedOut(Deadline::Idle));
+        }
+        if self.last_heard + timeouts.ping <= now && !self.pinged && self.machine.is_handshake_done() {
+            self.pinged = true;
+            self.machine.ping(self.begun.elapsed()).map_err(protocol)?;
+        }
+        self.set_timer();
+        Ok(())
+    }
+
+    fn set_timer(&mut self) {
+        let timeouts = &self.config.timeouts;
+        let silence = if self.pinged { timeouts.idle } else { timeouts.ping.min(timeouts.idle) };
+        let mut next = self.last_heard + silence;
+        if let Some((_, at)) = self.stage {
+            next = next.min(at);
+        }
+        if let Some(since) = self.blocked_since {
+            next = next.min(since + timeouts.write);
+        }
+        self.timer.as_mut().reset(next);
+    }
+
+    async fn end_play(&mut self, stream: MessageStreamId, reason: CloseReason) -> Result<(), CloseReason> {
+        self.machine.end_play(stream).map_err(protocol)?;
+        self.stop_play(stream, &reason).await;
+        self.follow_stage();
+        Ok(())
+    }
+
+    /// Tells the client that it ends, and sends what is on its way, as far as the client takes it in time.
+    async fn say_goodbye(&mut self, reason: &CloseReason) {
+        if matches!(reason, CloseReason::PeerClosed | CloseReason::Transport(_)) {
+            return;
+        }
+        if matches!(reason, CloseReason::ServerShutdown | CloseReason::Disposed(_)) {
+            let unpublished = Status::new(StatusCode::UnpublishSuccess, reason.to_string());
+            for publication in &self.publications {
+                // Fails only for streams that have ended; these need no word.
+                let _ = self.machine.end_publish(publication.stream.id(), &unpublished);
+            }
+            for player in &self.players {
+                let _ = self.machine.end_play(player.stream.id());
+            }
+            let _ = self.machine.close();
+        }
+        let limit = self.config.timeouts.write;
+        let flush = async {
+            poll_fn(|cx| self.poll_flush(cx)).await?;
+            self.io.shutdown().await
+        };
+        // Best effort: the session has its reason already.
+        let _ = tokio::time::timeout(limit, flush).await;
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.outbox.is_empty() || !self.machine.output().is_empty() {
+            match self.outbox.poll_write(Pin::new(&mut self.io), cx, self.machine.output()) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(len)) => self.info.count_sent(len),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+}
+
+pub(super) fn protocol(error: ProtocolError) -> CloseReason {
+    CloseReason::Protocol(Arc::new(error))
+}
+
+/// A reset is an ordinary end: clients that are switched off leave like this.
+fn transport(error: io::Error) -> CloseReason {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
+            CloseReason::PeerClosed
+        }
+        _ => CloseReason::Transport(Arc::new(error)),
+    }
+}
+
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,259 @@
+//! What a client's events do: observers are asked and told, media are passed on.
+
+use std::future::Future;
+use std::time::Duration;
+
+use rtmp_amf::amf0::Value;
+use rtmp_core::MediaMessage;
+use rtmp_core::chunk::MessageStreamId;
+use rtmp_core::conn::ServerEvent;
+use rtmp_core::message::{
+    Command, ConnectReply, ConnectRequest, MediaKind, PlayRequest, PublishRequest, Shortened, Status, StatusCode,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tracing::{Span, debug, info, trace};
+
+use super::driver::{Driver, Player, Publication, protocol};
+use crate::{CloseReason, SessionInfo, StreamInfo, Verdict};
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
+    pub(super) async fn handle_event(&mut self, event: ServerEvent) -> Result<(), CloseReason> {
+        match event {
+            ServerEvent::Media { stream, message } => self.handle_media(stream, &message),
+            ServerEvent::HandshakeDone(kind) => debug!(parent: &self.span, ?kind, "handshake done"),
+            ServerEvent::Connect(request) => self.handle_connect(request).await?,
+            ServerEvent::Publish { stream, request } => self.handle_publish(stream, request).await?,
+            ServerEvent::Unpublish { stream } => self.stop_publish(stream, &CloseReason::Requested).await,
+            ServerEvent::Play { stream, request } => self.handle_play(stream, request).await?,
+            ServerEvent::StopPlay { stream } => self.stop_play(stream, &CloseReason::Requested).await,
+            ServerEvent::Pause { stream, paused, .. } => self.handle_pause(stream, paused)?,
+            ServerEvent::Seek { stream, position } => self.handle_seek(stream, position)?,
+            ServerEvent::Receive { stream, kind, wanted } => self.handle_receive(stream, kind, wanted)?,
+            ServerEvent::Call { stream, command } => self.handle_call(stream, command).await?,
+            ServerEvent::CloseRequested => return Err(CloseReason::Requested),
+            ServerEvent::UserControl(event) => trace!(parent: &self.span, ?event, "user control"),
+            ServerEvent::Acknowledgement(sequence) => trace!(parent: &self.span, sequence, "acknowledgement"),
+            ServerEvent::Ignored(what) => debug!(parent: &self.span, ?what, "ignored"),
+            // Events of later versions of rtmp-core have a default: none of them needs an answer.
+            other => trace!(parent: &self.span, ?other, "event"),
+        }
+        Ok(())
+    }
+
+    fn handle_media(&mut self, stream: MessageStreamId, message: &MediaMessage) {
+        let Some(publication) = self.publications.iter_mut().find(|publication| publication.stream.id() == stream)
+        else {
+            return;
+        };
+        self.info.count_message();
+        for sink in &mut publication.sinks {
+            sink.send(message);
+        }
+        for observer in &self.observers.publish {
+            observer.on_message(&publication.stream, message);
+        }
+    }
+
+    async fn handle_connect(&mut self, request: ConnectRequest) -> Result<(), CloseReason> {
+        let limit = self.config.timeouts.verdict;
+        let mut reply = ConnectReply::default();
+        for observer in &self.observers.connect {
+            let no_answer = || Verdict::reject(StatusCode::ConnectRejected, "no decision in time");
+            match ask(&self.info, limit, observer.on_connect(&self.info, &request)).await?.unwrap_or_else(no_answer) {
+                Verdict::Accept(granted) => reply = granted,
+                Verdict::Reject(status) => {
+                    info!(parent: &self.span, app = %Shortened(request.app()), "connect refused: {status}");
+                    self.machine.reject_connect(&status).map_err(protocol)?;
+                    return Err(CloseReason::Refused);
+                }
+            }
+        }
+        debug!(parent: &self.span, app = %Shortened(request.app()), "connected");
+        self.info.set_connect_request(request);
+        self.machine.accept_connect(&reply).map_err(protocol)
+    }
+
+    async fn handle_publish(&mut self, stream: MessageStreamId, request: PublishRequest) -> Result<(), CloseReason> {
+        let limit = self.config.timeouts.verdict;
+        let mut request = request;
+        let mut sinks = Vec::new();
+        let mut refusal = None;
+        for observer in &self.observers.publish {
+            let no_answer = || Verdict::reject(StatusCode::PublishFailed, "no decision in time");
+            match ask(&self.info, limit, observer.on_publish(&self.info, &request)).await?.unwrap_or_else(no_answer) {
+                Verdict::Accept(grant) => {
+                    sinks.extend(grant.sink);
+                    if let Some(name) = grant.rename {
+                        request = PublishRequest::new(name, request.kind().clone());
+                    }
+                }
+                Verdict::Reject(status) => {
+                    refusal = Some(status);
+                    break;
+                }
+            }
+        }
+        let name = Shortened(request.stream_name());
+        if let Some(status) = refusal {
+            info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "publish refused: {status}");
+            return self.machine.reject_publish(stream, &status).map_err(protocol);
+        }
+        info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "publishing");
+        let info = StreamInfo::new(self.info.clone(), stream, request.stream_name(), request.query());
+        self.publications.push(Publication { stream: info, sinks });
+        self.machine.accept_publish(stream).map_err(protocol)
+    }
+
+    async fn handle_play(&mut self, stream: MessageStreamId, request: PlayRequest) -> Result<(), CloseReason> {
+        let limit = self.config.timeouts.verdict;
+        let mut request = request;
+        let mut source = None;
+        let mut refusal = None;
+        for observer in &self.observers.play {
+            let no_answer = || Verdict::reject(StatusCode::PlayFailed, "no decision in time");
+            match ask(&self.info, limit, observer.on_play(&self.info, &request)).await?.unwrap_or_else(no_answer) {
+                Verdict::Accept(grant) => {
+                    source = source.or(grant.source);
+                    if let Some(name) = grant.rename {
+                        request = request.renamed(name);
+                    }
+                }
+                Verdict::Reject(status) => {
+                    refusal = Some(status);
+                    break;
+                }
+            }
+        }
+        let name = Shortened(request.stream_name());
+        let not_found = || Status::new(StatusCode::PlayStreamNotFound, "there is no such stream");
+        match (refusal, source) {
+            (None, Some(source)) => {
+                info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "playing");
+                let info = StreamInfo::new(self.info.clone(), stream, request.stream_name(), request.query());
+                self.players.push(Player { stream: info, source });
+                self.machine.accept_play(stream).map_err(protocol)
+            }
+            (refusal, _) => {
+                let status = refusal.unwrap_or_else(not_found);
+                info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "play refused: {status}");
+                self.machine.reject_play(stream, &status).map_err(protocol)
+            }
+        }
+    }
+
+    fn handle_pause(&mut self, stream: MessageStreamId, paused: bool) -> Result<(), CloseReason> {
+        if let Some(player) = self.player(stream) {
+            player.source.pause(paused);
+            let stream = player.stream.clone();
+            for observer in &self.observers.play {
+                observer.on_pause(&stream, paused);
+            }
+        }
+        self.machine.confirm_pause(stream, paused).map_err(protocol)
+    }
+
+    fn handle_seek(&mut self, stream: MessageStreamId, position: Duration) -> Result<(), CloseReason> {
+        let Some(player) = self.player(stream) else { return Ok(()) };
+        match player.source.seek(position) {
+            Ok(()) => {
+                let stream_info = player.stream.clone();
+                for observer in &self.observers.play {
+                    observer.on_seek(&stream_info, position);
+                }
+                self.machine.accept_seek(stream, position).map_err(protocol)
+            }
+            Err(status) => self.machine.reject_seek(stream, &status).map_err(protocol),
+        }
+    }
+
+    fn handle_receive(&mut self, stream: MessageStreamId, kind: MediaKind, wanted: bool) -> Result<(), CloseReason> {
+        let Some(player) = self.player(stream) else { return Ok(()) };
+        player.source.receive(kind, wanted);
+        let stream_info = player.stream.clone();
+        for observer in &self.observers.play {
+            observer.on_receive(&stream_info, kind, wanted);
+        }
+        if wanted { self.machine.confirm_receive(stream).map_err(protocol) } else { Ok(()) }
+    }
+
+    async fn handle_call(&mut self, stream: MessageStreamId, call: Command) -> Result<(), CloseReason> {
+        let limit = self.config.timeouts.verdict;
+        trace!(parent: &self.span, name = %call.name, stream = stream.get(), "call");
+        let mut result = None;
+        for observer in &self.observers.connect {
+            result = ask(&self.info, limit, observer.on_call(&self.info, &call)).await?.flatten();
+            if result.is_some() {
+                break;
+            }
+        }
+        let result = result.unwrap_or(Ok(Value::Null));
+        self.machine.answer_call(call.transaction, result).map_err(protocol)
+    }
+
+    fn player(&mut self, stream: MessageStreamId) -> Option<&mut Player> {
+        self.players.iter_mut().find(|player| player.stream.id() == stream)
+    }
+
+    pub(super) async fn stop_publish(&mut self, stream: MessageStreamId, reason: &CloseReason) {
+        let limit = self.config.timeouts.verdict;
+        let Some(place) = self.publications.iter().position(|publication| publication.stream.id() == stream) else {
+            return;
+        };
+        let Publication { stream, sinks } = self.publications.swap_remove(place);
+        // First of all the name is free again.
+        drop(sinks);
+        info!(parent: &self.span, name = %Shortened(stream.name()), "no longer publishing: {reason}");
+        for observer in &self.observers.publish {
+            tell(&self.span, limit, observer.on_unpublish(&stream, reason)).await;
+        }
+    }
+
+    pub(super) async fn stop_play(&mut self, stream: MessageStreamId, reason: &CloseReason) {
+        let limit = self.config.timeouts.verdict;
+        let Some(place) = self.players.iter().position(|player| player.stream.id() == stream) else {
+            return;
+        };
+        let Player { stream, source } = self.players.swap_remove(place);
+        drop(source);
+        info!(parent: &self.span, name = %Shortened(stream.name()), "no longer playing: {reason}");
+        for observer in &self.observers.play {
+            tell(&self.span, limit, observer.on_stop(&stream, reason)).await;
+        }
+    }
+
+    /// The closing calls of everything that was accepted.
+    pub(super) async fn tell_observers(&mut self, reason: &CloseReason) {
+        while let Some(stream) = self.publications.first().map(|publication| publication.stream.id()) {
+            self.stop_publish(stream, reason).await;
+        }
+        while let Some(stream) = self.players.first().map(|player| player.stream.id()) {
+            self.stop_play(stream, reason).await;
+        }
+        if self.info.connect_request().is_some() {
+            let limit = self.config.timeouts.verdict;
+            for observer in &self.observers.connect {
+                tell(&self.span, limit, observer.on_disconnect(&self.info, reason)).await;
+            }
+        }
+    }
+}
+
+/// Waits for an observer, as long as it may take and the session lasts. No answer is `None`.
+async fn ask<R>(
+    info: &SessionInfo,
+    limit: Duration,
+    question: impl Future<Output = R>,
+) -> Result<Option<R>, CloseReason> {
+    tokio::select! {
+        biased;
+        () = info.disposed().cancelled() => Err(info.dispose_reason()),
+        answer = tokio::time::timeout(limit, question) => Ok(answer.ok()),
+    }
+}
+
+/// Waits for an observer that is told something, as long as it may take.
+async fn tell(span: &Span, limit: Duration, notice: impl Future<Output = ()>) {
+    if tokio::time::timeout(limit, notice).await.is_err() {
+        debug!(parent: span, "an observer took too long");
+    }
+}

@@ -1,0 +1,73 @@
+//! One connection of a client.
+
+mod driver;
+mod events;
+mod outbox;
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use driver::Driver;
+
+use crate::{CloseReason, Observers, SessionConfig, SessionInfo};
+
+/// Serves one connection of a client, over any byte stream.
+///
+/// [`Server`](crate::Server) runs one for each connection that it accepts; to use another transport, run them
+/// yourself:
+///
+/// ```
+/// use rtmp_server::{Observers, Relay, ServerSession, SessionConfig};
+///
+/// # async fn serve(io: tokio::io::DuplexStream) {
+/// let observers = Observers::new().relay(Relay::default());
+/// let session = ServerSession::new(io, observers, SessionConfig::default());
+/// let handle = session.info().clone(); // to look at it, or to end it, from elsewhere
+/// let reason = session.run().await;
+/// println!("session {} ended: {reason}", handle.id());
+/// # }
+/// ```
+pub struct ServerSession<T> {
+    io: T,
+    info: SessionInfo,
+    observers: Observers,
+    config: SessionConfig,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> ServerSession<T> {
+    /// A session that begins with the client's handshake.
+    #[must_use]
+    pub fn new(io: T, observers: Observers, config: SessionConfig) -> Self {
+        Self { io, info: SessionInfo::new(None), observers, config }
+    }
+
+    /// The same for a client whose address is known.
+    #[must_use]
+    pub fn with_peer_addr(io: T, peer_addr: SocketAddr, observers: Observers, config: SessionConfig) -> Self {
+        Self { io, info: SessionInfo::new(Some(peer_addr)), observers, config }
+    }
+
+    /// What others may know of the session; it can also end it.
+    #[must_use]
+    pub fn info(&self) -> &SessionInfo {
+        &self.info
+    }
+
+    /// Serves the client until the session ends, and tells the observers.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection and gives back its streams, but the observers' closing calls are not
+    /// made. [`SessionInfo::dispose`] ends a session in order.
+    pub async fn run(self) -> CloseReason {
+        Driver::new(self.io, self.info, self.observers, self.config).run().await
+    }
+}
+
+impl<T> fmt::Debug for ServerSession<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerSession").field("info", &self.info).finish_non_exhaustive()
+    }
+}

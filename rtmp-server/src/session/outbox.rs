@@ -1,0 +1,141 @@
+//! What is on its way to the client.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::AsyncWrite;
+
+use crate::Batch;
+
+/// Pieces of media in wire form. Protocol bytes go in front of them, but never into one that has begun.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    pub(super) media: VecDeque<Bytes>,
+    /// The first piece has been sent in part.
+    has_begun: bool,
+}
+
+impl Outbox {
+    pub(super) fn is_empty(&self) -> bool {
+        self.media.is_empty()
+    }
+
+    /// Writes once, as much as one vectored write takes.
+    pub(super) fn poll_write(
+        &mut self,
+        mut io: Pin<&mut impl AsyncWrite>,
+        cx: &mut Context<'_>,
+        control: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        const MAX_SLICES: usize = Batch::MAX_PIECES + 1;
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let mut count = 0;
+        let begun = usize::from(self.has_begun);
+        let pieces = self.media.iter().take(begun).map(Bytes::as_ref);
+        let pieces = pieces.chain([control.as_ref()]).chain(self.media.iter().skip(begun).map(Bytes::as_ref));
+        for (slice, piece) in slices.iter_mut().zip(pieces.filter(|piece| !piece.is_empty())) {
+            *slice = IoSlice::new(piece);
+            count += 1;
+        }
+        let used = slices.get(..count).unwrap_or_default();
+        let written = match used {
+            [only] => ready!(io.as_mut().poll_write(cx, only))?,
+            _ => ready!(io.as_mut().poll_write_vectored(cx, used))?,
+        };
+        self.advance(written, control);
+        Poll::Ready(Ok(written))
+    }
+
+    fn advance(&mut self, mut written: usize, control: &mut BytesMut) {
+        if self.has_begun {
+            written = self.advance_media(written);
+        }
+        let of_control = written.min(control.len());
+        control.advance(of_control);
+        self.advance_media(written - of_control);
+    }
+
+    /// Takes sent bytes off the pieces, and returns those that are left when all pieces are sent or, if the first had
+    /// begun, when that one is.
+    fn advance_media(&mut self, mut written: usize) -> usize {
+        while written > 0 {
+            let Some(front) = self.media.front_mut() else { break };
+            if written < front.len() {
+                front.advance(written);
+                self.has_begun = true;
+                return 0;
+            }
+            written -= front.len();
+            self.media.pop_front();
+            if std::mem::take(&mut self.has_begun) {
+                break;
+            }
+        }
+        written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Takes so many bytes a write.
+    struct Narrow(usize, Vec<u8>);
+
+    impl AsyncWrite for Narrow {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            let len = buf.len().min(self.0);
+            self.1.extend_from_slice(&buf[..len]);
+            Poll::Ready(Ok(len))
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bufs: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let all: Vec<u8> = bufs.iter().flat_map(|buf| buf.iter().copied()).take(self.0).collect();
+            self.1.extend_from_slice(&all);
+            Poll::Ready(Ok(all.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn protocol_bytes_go_between_pieces_and_never_into_one() {
+        for width in 1..12 {
+            let mut io = Narrow(width, Vec::new());
+            let mut outbox = Outbox::default();
+            outbox.media.extend([Bytes::from_static(b"aaaa"), Bytes::from_static(b"bb"), Bytes::from_static(b"ccc")]);
+            let mut control = BytesMut::from(&b"11"[..]);
+            let mut cx = Context::from_waker(Waker::noop());
+            let mut writes = 0;
+            while !outbox.is_empty() || !control.is_empty() {
+                assert!(outbox.poll_write(Pin::new(&mut io), &mut cx, &mut control).is_ready());
+                writes += 1;
+                if writes == 1 {
+                    control.extend_from_slice(b"22");
+                }
+            }
+            let sent = String::from_utf8(io.1).unwrap();
+            let without_control: String = sent.chars().filter(char::is_ascii_alphabetic).collect();
+            assert_eq!(without_control, "aaaabbccc", "width {width}");
+            assert_eq!(sent.chars().filter(char::is_ascii_digit).collect::<String>(), "1122", "width {width}");
+            for piece in ["aaaa", "bb", "ccc"] {
+                assert!(sent.contains(piece), "width {width}: {sent}");
+            }
+        }
+    }
+}

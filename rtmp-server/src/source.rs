@@ -1,0 +1,125 @@
+//! Where a publisher's media go, and where a player's come from.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rtmp_core::chunk::{FramedMessage, MessageStreamId};
+use rtmp_core::message::{MediaKind, Status, StatusCode};
+use rtmp_core::MediaMessage;
+
+/// Takes the media of one publisher. Dropping it ends the publication, however that came.
+pub trait MediaSink: Send {
+    /// Takes one message, in order. This is the hot path: clone the message (that costs no copy) and return.
+    fn send(&mut self, message: &MediaMessage);
+
+    /// All messages that came in one piece have been sent: now is the time to wake whoever waits for them.
+    fn flush(&mut self) {}
+}
+
+/// Gives media to one player. Dropping it ends the playback, however that came.
+pub trait MediaSource: Send {
+    /// Puts messages into `batch` until it is full or there are no more, and says what happened. `Pending` means
+    /// that there is nothing now, and that the task of `cx` is woken when there is.
+    ///
+    /// It is called again when the batch is on its way to the player, so a source that keeps its media in shared
+    /// memory holds nothing for a slow player but its place.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, batch: &mut Batch<'_>) -> Poll<SourceEvent>;
+
+    /// Stops giving media, or goes on.
+    fn pause(&mut self, paused: bool);
+
+    /// Stops giving media of a kind, or gives them again.
+    fn receive(&mut self, kind: MediaKind, wanted: bool);
+
+    /// Goes on at another position of the stream. A live stream has none, and says so by default.
+    ///
+    /// # Errors
+    ///
+    /// The status that the player is told if that is not possible.
+    fn seek(&mut self, position: Duration) -> Result<(), Status> {
+        let _ = position;
+        Err(Status::new(StatusCode::SeekFailed, "a live stream can not be searched"))
+    }
+
+    /// Messages that were left out because the player was too slow, since the last call.
+    fn take_dropped(&mut self) -> u64 {
+        0
+    }
+}
+
+/// What a [`MediaSource`] has to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SourceEvent {
+    /// There is something in the batch.
+    Media,
+    /// A publisher has come; its media follow.
+    Published,
+    /// The publisher is gone. The player is told and stays, until the source ends.
+    Unpublished,
+    /// There will be no more media.
+    Ended,
+    /// The player is too slow for the source to go on.
+    TooSlow,
+}
+
+/// Collects what is sent to a player next.
+pub struct Batch<'a> {
+    pieces: &'a mut VecDeque<Bytes>,
+    stream: MessageStreamId,
+    chunk_size: u32,
+    len: usize,
+}
+
+impl<'a> Batch<'a> {
+    /// No more pieces than go into one vectored write.
+    pub(crate) const MAX_PIECES: usize = 64;
+    /// More than a socket takes at a time would only sit here.
+    const MAX_LEN: usize = 256 << 10;
+
+    pub(crate) fn new(pieces: &'a mut VecDeque<Bytes>, stream: MessageStreamId, chunk_size: u32) -> Self {
+        Self { pieces, stream, chunk_size, len: 0 }
+    }
+
+    /// Whether the batch is large enough to be sent.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.pieces.len() >= Self::MAX_PIECES || self.len >= Self::MAX_LEN
+    }
+
+    /// Adds a message that is in wire form already. If it was cut for another chunk size it is framed anew, and if
+    /// the player has another stream than number 1 it is copied; neither is usual.
+    pub fn push_framed(&mut self, message: &MediaMessage, framed: &FramedMessage) {
+        if framed.chunk_size() != self.chunk_size {
+            self.push(message);
+        } else if self.stream == SHARED_STREAM {
+            self.push_piece(framed.wire().clone());
+        } else {
+            self.push_piece(framed.wire_for(self.stream));
+        }
+    }
+
+    /// Adds a message, putting it into wire form. One that RTMP can not carry is left out.
+    pub fn push(&mut self, message: &MediaMessage) {
+        if let Ok(framed) = FramedMessage::new(&message.to_raw(self.stream), self.chunk_size) {
+            self.push_piece(framed.wire().clone());
+        }
+    }
+
+    fn push_piece(&mut self, piece: Bytes) {
+        self.len += piece.len();
+        self.pieces.push_back(piece);
+    }
+}
+
+impl fmt::Debug for Batch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("pieces", &self.pieces.len()).field("len", &self.len).finish()
+    }
+}
+
+/// The stream number that shared wire forms carry: nearly every player has only this one.
+pub(crate) const SHARED_STREAM: MessageStreamId = MessageStreamId::new(1);
