@@ -1,1 +1,42 @@
-//! Placeholder.
+//! What the command-line tools share.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use tracing_subscriber::EnvFilter;
+
+/// Logs to standard error: what `RUST_LOG` asks for, otherwise one line for each publisher and player.
+pub fn init_logging() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+}
+
+/// Says in one line on standard error what failed and why, and gives the exit code 1.
+pub fn failure(tool: &str, error: &dyn Error) -> ExitCode {
+    let mut line = format!("{tool}: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    eprintln!("{line}");
+    ExitCode::FAILURE
+}
+
+/// Ready when the user presses Ctrl-C, or the system asks the process to end.
+pub async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Fails only where there are no signals; then the process can only be ended from outside.
+    let _ = tokio::signal::ctrl_c().await;
+}
