@@ -145,7 +145,7 @@ impl ClientMachine {
     #[must_use]
     pub fn new(config: ClientConfig, now: Duration, fill_random: impl FnOnce(&mut [u8])) -> Self {
         let mut handshake =
-            ClientHandshake::new(config.handshake.clone(), now.as_millis() as u32, fill_random);
+            ClientHandshake::new(config.handshake, now.as_millis() as u32, fill_random);
         let mut link = Link::new(config.limits);
         handshake.start(link.output());
         Self {

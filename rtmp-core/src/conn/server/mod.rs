@@ -137,7 +137,7 @@ impl ServerMachine {
     #[must_use]
     pub fn new(config: ServerConfig, now: Duration, fill_random: impl FnOnce(&mut [u8])) -> Self {
         let handshake =
-            ServerHandshake::with_config(config.handshake.clone(), now.as_millis() as u32, fill_random);
+            ServerHandshake::with_config(config.handshake, now.as_millis() as u32, fill_random);
         Self {
             link: Link::new(config.limits),
             config,
