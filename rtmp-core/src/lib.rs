@@ -31,7 +31,8 @@
 //! use rtmp_core::message::{Command, Message, TransactionId};
 //! use tokio_util::codec::Framed;
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> { futures::executor::block_on(async {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let (here, there) = tokio::io::duplex(4096);
 //! let mut client = Framed::new(here, ChunkCodec::default());
 //! let mut server = Framed::new(there, ChunkCodec::default());
@@ -42,7 +43,8 @@
 //!
 //! let received = server.next().await.ok_or("closed")??;
 //! assert_eq!(Message::decode(received)?, message);
-//! # Ok(()) }) }
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! **A message at a time**: [`message::Message::decode`] and [`encode`](message::Message::encode), or the questions that
