@@ -250,3 +250,33 @@ impl Link {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::Timestamp;
+
+    /// Four gigabytes would take a while, so the count begins near its end.
+    #[test]
+    fn the_count_of_received_bytes_starts_anew_where_encoders_misread_the_wrap() {
+        let mut link = Link::new(ConnLimits::default());
+        let mut input = BytesMut::new();
+        link.peer_window = 1000;
+        link.sequence = SEQUENCE_RESTART - 100;
+        let media = MediaMessage::audio(Timestamp::ZERO, vec![0; 100]);
+        let mut sequences = Vec::new();
+        for _ in 0..20 {
+            let raw = media.to_raw(MessageStreamId::new(1));
+            ChunkEncoder::default().encode(&raw, &mut input).unwrap();
+            while link.next_message(&mut input, Duration::ZERO).unwrap().is_some() {}
+            let sent: Bytes = link.output().split().freeze();
+            if let Some(field) = sent.last_chunk() {
+                sequences.push(u32::from_be_bytes(*field));
+            }
+        }
+        // Five messages of 112 bytes are more than half a window.
+        assert_eq!(sequences, [460, 1020, 1580, 2140]);
+    }
+}
