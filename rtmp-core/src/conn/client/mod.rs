@@ -144,8 +144,7 @@ impl ClientMachine {
     /// and `fill_random` fills the free bytes of the handshake.
     #[must_use]
     pub fn new(config: ClientConfig, now: Duration, fill_random: impl FnOnce(&mut [u8])) -> Self {
-        let mut handshake =
-            ClientHandshake::new(config.handshake, now.as_millis() as u32, fill_random);
+        let mut handshake = ClientHandshake::new(config.handshake, now.as_millis() as u32, fill_random);
         let mut link = Link::new(config.limits);
         handshake.start(link.output());
         Self {

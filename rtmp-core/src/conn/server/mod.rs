@@ -136,8 +136,7 @@ impl ServerMachine {
     /// fills the free bytes of the handshake.
     #[must_use]
     pub fn new(config: ServerConfig, now: Duration, fill_random: impl FnOnce(&mut [u8])) -> Self {
-        let handshake =
-            ServerHandshake::with_config(config.handshake, now.as_millis() as u32, fill_random);
+        let handshake = ServerHandshake::with_config(config.handshake, now.as_millis() as u32, fill_random);
         Self {
             link: Link::new(config.limits),
             config,
