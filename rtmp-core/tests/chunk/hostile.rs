@@ -83,6 +83,40 @@ fn a_header_of_the_same_length_and_type_inside_a_message_continues_it() {
 }
 
 #[test]
+fn the_extended_timestamp_of_a_header_inside_a_message_is_the_one_that_is_repeated() {
+    let payload = noise(400);
+    let head = Wire::new()
+        .full(6, 0x100_0000, 400, VIDEO, 1)
+        .bytes(&payload[..128]);
+    let other_time = head.clone().time_only(6, 0x100_0020).bytes(&payload[128..256]);
+    let repeated = other_time.repeat(6).extended(0x100_0020);
+    let plain_time = head.time_only(6, 0).bytes(&payload[128..256]);
+    let absent = plain_time.repeat(6);
+    for wire in [repeated, absent] {
+        let wire = wire
+            .bytes(&payload[256..384])
+            .time_only(6, 0)
+            .bytes(&payload[384..]);
+        assert_eq!(
+            decode(&wire.0).complete(),
+            [message(6, 0x100_0000, VIDEO, 1, payload.clone())]
+        );
+    }
+}
+
+#[test]
+fn a_full_header_for_another_message_stream_begins_a_message_even_of_the_same_length_and_type() {
+    let wire = Wire::new()
+        .full(6, 10, 200, VIDEO, 1)
+        .bytes(&[5; 128])
+        .full(6, 10, 200, VIDEO, 2)
+        .bytes(&noise(128))
+        .repeat(6)
+        .bytes(&noise(200)[128..]);
+    assert_eq!(decode(&wire.0).complete(), [message(6, 10, VIDEO, 2, noise(200))]);
+}
+
+#[test]
 fn a_type_1_header_that_changes_the_message_in_progress_is_an_error() {
     for (new_length, new_type) in [
         (0, VIDEO),

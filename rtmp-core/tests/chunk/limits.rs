@@ -6,7 +6,7 @@ use rtmp_core::chunk::{ChunkDecoder, ChunkError, ChunkLimits};
 use tokio_util::codec::Decoder;
 
 use crate::model::Wire;
-use crate::support::{AUDIO, VIDEO, decode, decode_cut, decode_within, message, noise};
+use crate::support::{AUDIO, VIDEO, decode, decode_cut, decode_reads, decode_within, message, noise};
 
 /// A message of `length` bytes begun on each of `ids`, one chunk of it sent.
 fn begun(ids: impl IntoIterator<Item = u32>, length: usize) -> Wire {
@@ -85,6 +85,31 @@ fn the_budget_of_bytes_does_not_depend_on_the_reads() {
         let cut = decode_cut(limits, &wire.0, &every_byte);
         assert_eq!(whole.error.is_none(), fits);
         assert_eq!(whole.summary(), cut.summary());
+    }
+}
+
+/// However its chunks came, a payload that is kept wastes no memory.
+#[test]
+fn a_payload_takes_as_much_memory_as_it_is_long() {
+    for len in [100, 128, 129, 5000, 70_000, 200_000] {
+        let payload = noise(len);
+        let mut wire = Wire::new().full(6, 0, len, VIDEO, 1);
+        for (at, piece) in payload.chunks(128).enumerate() {
+            wire = if at == 0 { wire } else { wire.repeat(6) }.bytes(piece);
+        }
+        for read_len in [1000, 65_536, usize::MAX] {
+            let mut messages = decode_reads(ChunkLimits::default(), wire.0.chunks(read_len)).complete();
+            let kept = messages
+                .remove(0)
+                .payload
+                .try_into_mut()
+                .expect("nobody shares the payload");
+            assert_eq!(
+                (kept.len(), kept.capacity()),
+                (len, len),
+                "in reads of {read_len}"
+            );
+        }
     }
 }
 
