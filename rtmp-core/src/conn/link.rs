@@ -6,8 +6,10 @@ use bytes::BytesMut;
 use tokio_util::codec::{Decoder, Encoder};
 
 use super::{ConnLimits, DEFAULT_WINDOW, ProtocolError};
-use crate::chunk::{ChunkDecoder, ChunkEncoder, MessageStreamId, RawMessage};
-use crate::message::{BandwidthLimit, Command, Control, MediaMessage, Message, MessageError, UserControl};
+use crate::chunk::{ChunkDecoder, ChunkEncoder, MessageStreamId, MessageType, RawMessage};
+use crate::message::{
+    Aggregate, BandwidthLimit, Command, Control, MediaMessage, Message, MessageError, UserControl,
+};
 
 /// The count of received bytes starts anew when it gets here. The specification lets it wrap at 2^32, and some
 /// encoders misread the wrap and stop; nginx-rtmp, SRS and lal restart it here for them.
@@ -38,6 +40,8 @@ pub(super) struct Link {
     decoder: ChunkDecoder,
     encoder: ChunkEncoder,
     limits: ConnLimits,
+    /// Parts of an aggregate message that are not handed on yet.
+    aggregate: Option<(MessageStreamId, Aggregate)>,
     output: BytesMut,
     /// Bytes received, for acknowledgements.
     sequence: u32,
@@ -62,6 +66,7 @@ impl Link {
             decoder: ChunkDecoder::new(limits.chunk_before_media()),
             encoder: ChunkEncoder::default(),
             limits,
+            aggregate: None,
             output: BytesMut::new(),
             sequence: 0,
             unacknowledged: 0,
@@ -106,6 +111,13 @@ impl Link {
         now: Duration,
     ) -> Result<Option<Incoming>, ProtocolError> {
         loop {
+            if let Some((stream, parts)) = &mut self.aggregate {
+                let stream = *stream;
+                if let Some(message) = parts.next() {
+                    return Ok(Some(Incoming::Media { stream, message }));
+                }
+                self.aggregate = None;
+            }
             let before = input.len();
             let raw = self.decoder.decode(input)?;
             self.count_received(before - input.len());
@@ -135,6 +147,10 @@ impl Link {
                 Message::UserControl(event) => Incoming::UserControl(event),
                 Message::Command { stream, command } => Incoming::Command { stream, command },
                 Message::Media { stream, message } => Incoming::Media { stream, message },
+                Message::Other(raw) if raw.message_type == MessageType::Aggregate => {
+                    self.aggregate = Some((raw.stream, Aggregate::new(&raw)));
+                    continue;
+                }
                 Message::Other(raw) => Incoming::Other(raw),
             }));
         }

@@ -9,6 +9,7 @@
 //! | 4 | [`UserControl`] |
 //! | 8, 9, 15, 18 | [`MediaMessage`] |
 //! | 17, 20 | [`Command`]; what its arguments mean: [`ConnectRequest`], [`PublishRequest`], [`PlayRequest`], [`Status`] |
+//! | 22 | [`Message::Other`]; its parts: [`Aggregate`] |
 //! | all others | [`Message::Other`] |
 //!
 //! ```
@@ -22,6 +23,7 @@
 //! # Ok::<(), rtmp_core::message::MessageError>(())
 //! ```
 
+mod aggregate;
 mod command;
 mod control;
 mod media;
@@ -33,6 +35,7 @@ mod user_control;
 use bytes::Bytes;
 use rtmp_amf::{Amf0Error, Limits};
 
+pub use aggregate::Aggregate;
 pub use command::{Command, TransactionId};
 pub use control::{BandwidthLimit, Control};
 pub use media::{MediaKind, MediaMessage};

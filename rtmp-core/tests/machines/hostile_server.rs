@@ -364,3 +364,35 @@ fn a_redirect_is_in_the_status_of_the_refusal() {
         Some("rtmp://other/live")
     );
 }
+
+/// Flash Media Server sends them.
+#[test]
+fn an_aggregate_is_taken_apart_up_to_its_fault() {
+    let part = |message_type: u8, millis: u8, body: &[u8]| -> Vec<u8> {
+        let header = [message_type, 0, 0, body.len() as u8, 0, 0, millis, 0, 0, 0, 0];
+        [&header, body, &[0, 0, 0, 11 + body.len() as u8]].concat()
+    };
+    let body = [
+        part(8, 20, b"aa"),
+        part(9, 23, b"vvv"),
+        part(20, 23, b"\x02\0\x05close"),
+        vec![8, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 0],
+        part(8, 30, b"a"),
+    ]
+    .concat();
+    let mut client = Client::with_stream();
+    play(&mut client);
+    let mut aggregate = raw(6, 22, 1, body);
+    aggregate.timestamp = rtmp_core::Timestamp::from_millis(1000);
+    client.send_raw(&aggregate);
+    client.send_raw(&raw(6, 22, 1, Vec::new()));
+    client.send_raw(&raw(4, AUDIO, 1, vec![1]));
+    assert_eq!(
+        client.events(),
+        [
+            "media 1 audio at 1000 of 2",
+            "media 1 video at 1003 of 3",
+            "media 1 audio at 0 of 1",
+        ]
+    );
+}
