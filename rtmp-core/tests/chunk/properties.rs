@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use bytes::BytesMut;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rtmp_core::chunk::{
-    ChunkLimits, ChunkStreamId, FramedMessage, MAX_CHUNK_SIZE, MessageStreamId, RawMessage,
+    ChunkDecoder, ChunkLimits, ChunkStreamId, FramedMessage, MAX_CHUNK_SIZE, MessageStreamId, RawMessage,
 };
+use tokio_util::codec::Decoder;
 
 use crate::model::{ModelLimits, Wire, model_decode};
 use crate::support::{decode, decode_cut, decode_within, encoded, encoder_at, message, noise};
@@ -341,6 +343,17 @@ proptest! {
             decode_within(limits, &bytes).summary(),
             decode_cut(limits, &bytes, &cuts).summary()
         );
+    }
+
+    #[test]
+    fn going_on_after_an_error_does_no_harm(bytes in noisy_bytes(), limits in small_limits()) {
+        let mut decoder = ChunkDecoder::new(limits_of(limits));
+        let mut buffer = BytesMut::from(&bytes[..]);
+        for _ in 0..bytes.len() {
+            if let Ok(Some(message)) = decoder.decode(&mut buffer) {
+                prop_assert!(message.payload.len() <= limits.message_len);
+            }
+        }
     }
 
     #[test]
