@@ -349,7 +349,7 @@ proptest! {
     fn going_on_after_an_error_does_no_harm(bytes in noisy_bytes(), limits in small_limits()) {
         let mut decoder = ChunkDecoder::new(limits_of(limits));
         let mut buffer = BytesMut::from(&bytes[..]);
-        for _ in 0..bytes.len() {
+        for _ in 0..200 {
             if let Ok(Some(message)) = decoder.decode(&mut buffer) {
                 prop_assert!(message.payload.len() <= limits.message_len);
             }
