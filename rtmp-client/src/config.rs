@@ -1,0 +1,243 @@
+//! Settings of a connection, and their defaults.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rtmp_core::conn::{ClientConfig, ConnLimits};
+use rtmp_core::handshake::ClientHandshakeConfig;
+use rtmp_core::url::RtmpUrl;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use crate::queue::Capacity;
+use crate::{ClientConn, Error, dial};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) dial_timeout: Duration,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) command_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) write_timeout: Duration,
+    pub(crate) close_timeout: Duration,
+    pub(crate) events: Capacity,
+    pub(crate) media: Capacity,
+    pub(crate) tcp_nodelay: bool,
+    pub(crate) local_addr: Option<SocketAddr>,
+    pub(crate) machine: ClientConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            dial_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(10),
+            command_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(2),
+            events: Capacity {
+                items: 64,
+                bytes: 1 << 20,
+            },
+            media: Capacity {
+                items: 64,
+                bytes: 8 << 20,
+            },
+            tcp_nodelay: true,
+            local_addr: None,
+            machine: ClientConfig::default(),
+        }
+    }
+}
+
+/// Settings of a connection, from [`ClientConn::builder`]. The crate's front page has a table of the defaults.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use rtmp_client::ClientConn;
+///
+/// # async fn example() -> Result<(), rtmp_client::Error> {
+/// let conn = ClientConn::builder()
+///     .dial_timeout(Duration::from_secs(3))
+///     .chunk_size(4096)
+///     .dial("rtmp://example.org/live")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ClientBuilder {
+    config: Config,
+}
+
+impl ClientBuilder {
+    /// How long resolving the host and reaching one of its addresses may take together.
+    #[must_use]
+    pub fn dial_timeout(mut self, timeout: Duration) -> Self {
+        self.config.dial_timeout = timeout;
+        self
+    }
+
+    /// How long the RTMP handshake may take.
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.config.handshake_timeout = timeout;
+        self
+    }
+
+    /// How long the server may take to answer a command, counted from when it was handed to the line.
+    #[must_use]
+    pub fn command_timeout(mut self, timeout: Duration) -> Self {
+        self.config.command_timeout = timeout;
+        self
+    }
+
+    /// How long nothing may be heard of the server; after half of that it is pinged. Media that the line takes from
+    /// a publisher count as a sign of life too, since some servers send publishers nothing.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.config.idle_timeout = timeout;
+        self
+    }
+
+    /// How long the line may take nothing of what is to be written.
+    #[must_use]
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.config.write_timeout = timeout;
+        self
+    }
+
+    /// How long the server may take to close its side of the line when we have closed ours. Closing without this
+    /// wait could make the system throw away what the server has not received yet.
+    #[must_use]
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.config.close_timeout = timeout;
+        self
+    }
+
+    /// The form of the handshake.
+    #[must_use]
+    pub fn handshake(self, handshake: ClientHandshakeConfig) -> Self {
+        self.machine(|machine| machine.handshake(handshake))
+    }
+
+    /// The chunk size announced to the server, in bytes, brought into 1 to 2^31 - 1.
+    #[must_use]
+    pub fn chunk_size(self, bytes: u32) -> Self {
+        self.machine(|machine| machine.chunk_size(bytes))
+    }
+
+    /// How often the server is to acknowledge, in bytes.
+    #[must_use]
+    pub fn window_ack_size(self, bytes: u32) -> Self {
+        self.machine(|machine| machine.window_ack_size(bytes))
+    }
+
+    /// How much media a player buffers, which servers of recorded streams send ahead.
+    #[must_use]
+    pub fn buffer_length(self, length: Duration) -> Self {
+        self.machine(|machine| machine.buffer_length(length))
+    }
+
+    /// What the server may make us hold.
+    #[must_use]
+    pub fn limits(self, limits: ConnLimits) -> Self {
+        self.machine(|machine| machine.limits(limits))
+    }
+
+    /// How many events each [`Events`](crate::Events) holds, 1 at least; they hold 1 MiB at most in any case.
+    #[must_use]
+    pub fn event_capacity(mut self, events: usize) -> Self {
+        self.config.events.items = events.max(1);
+        self
+    }
+
+    /// How many messages each [`Publisher`](crate::Publisher) and [`Playback`](crate::Playback) queues, 1 at least.
+    #[must_use]
+    pub fn media_capacity(mut self, messages: usize) -> Self {
+        self.config.media.items = messages.max(1);
+        self
+    }
+
+    /// How many bytes each [`Publisher`](crate::Publisher) and [`Playback`](crate::Playback) queues. A queue below
+    /// this takes one more message, however long.
+    #[must_use]
+    pub fn media_capacity_bytes(mut self, bytes: usize) -> Self {
+        self.config.media.bytes = bytes.max(1);
+        self
+    }
+
+    /// Whether small writes go out at once (`TCP_NODELAY`) instead of waiting for the acknowledgement of the last.
+    #[must_use]
+    pub fn tcp_nodelay(mut self, nodelay: bool) -> Self {
+        self.config.tcp_nodelay = nodelay;
+        self
+    }
+
+    /// The local address to dial from; port 0 leaves the port to the system. Only addresses of the server of the same
+    /// family are tried then.
+    #[must_use]
+    pub fn local_addr(mut self, address: SocketAddr) -> Self {
+        self.config.local_addr = Some(address);
+        self
+    }
+
+    fn machine(mut self, set: impl FnOnce(ClientConfig) -> ClientConfig) -> Self {
+        self.config.machine = set(self.config.machine);
+        self
+    }
+
+    /// Opens the line and shakes hands. The addresses of the host are tried one after the other.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`] and [`Error::UnsupportedScheme`] for the URL; [`Error::Resolve`], [`Error::Dial`],
+    /// [`Error::Handshake`], [`Error::Closed`] and [`Error::Timeout`] if the server can not be reached.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the line.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time.
+    pub async fn dial<U>(&self, url: U) -> Result<ClientConn, Error>
+    where
+        U: TryInto<RtmpUrl>,
+        Error: From<U::Error>,
+    {
+        let url = url.try_into()?;
+        let line = dial::dial(&url, &self.config).await?;
+        dial::open(line, url, self.config.clone()).await
+    }
+
+    /// Shakes hands over a line that is open already. The URL says which app to connect to; its host and scheme are
+    /// not used.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`]; [`Error::Handshake`], [`Error::Closed`] and [`Error::Timeout`] if the handshake fails.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the line.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with time.
+    pub async fn from_io<Io, U>(&self, io: Io, url: U) -> Result<ClientConn, Error>
+    where
+        Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        U: TryInto<RtmpUrl>,
+        Error: From<U::Error>,
+    {
+        dial::open(io, url.try_into()?, self.config.clone()).await
+    }
+}
+
+/// The deadline of a timeout that began at `start`; one too long for the clock is a year.
+pub(crate) fn after(start: Instant, timeout: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 86_400);
+    start.checked_add(timeout).unwrap_or_else(|| start + YEAR)
+}

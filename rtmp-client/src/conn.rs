@@ -1,0 +1,177 @@
+//! A connection.
+
+use std::time::Duration;
+
+use rtmp_amf::amf0::Value;
+use rtmp_core::chunk::MessageStreamId;
+use rtmp_core::message::{Command, ConnectReply, ConnectRequest};
+use rtmp_core::url::RtmpUrl;
+
+use crate::driver::Request;
+use crate::error::Operation;
+use crate::shared::Link;
+use crate::{ClientBuilder, ClientStream, CloseReason, ConnectionStatus, Error, Events};
+
+/// A connection to a server (`NetConnection`).
+///
+/// A handle: cheap to clone and to share, and every method takes `&self`. A task of its own reads and writes the line;
+/// it ends, and the line closes, when the last handle of the connection is dropped, those of its streams included, or
+/// when [`close`](Self::close) is called. Dropping closes in order too, in the background: what is queued is still
+/// sent, as long as the line takes it.
+#[derive(Clone, Debug)]
+pub struct ClientConn {
+    link: Link,
+}
+
+impl ClientConn {
+    pub(crate) fn new(link: Link) -> Self {
+        Self { link }
+    }
+
+    /// Opens the line to the server of a URL and shakes hands, with the default settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientBuilder::dial`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the line.
+    pub async fn dial<U>(url: U) -> Result<Self, Error>
+    where
+        U: TryInto<RtmpUrl>,
+        Error: From<U::Error>,
+    {
+        Self::builder().dial(url).await
+    }
+
+    /// Settings for a connection.
+    #[must_use]
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// Connects to the app of the URL. `ConnectRequest::default()` is what servers expect; more properties and
+    /// arguments can be added to it. The reply is open as well: the server's properties and its status.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] with the server's word, [`Error::WrongState`] if the connection is connected already,
+    /// [`Error::Timeout`], [`Error::Closed`]. The connection is of no use after the first, and after a timeout.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, either nothing was sent, or the connection becomes connected when the server agrees:
+    /// [`status`](Self::status) tells.
+    pub async fn connect(&self, request: ConnectRequest) -> Result<ConnectReply, Error> {
+        let request = Box::new(request);
+        self.link
+            .request(|| Operation::Connect, |reply| Request::Connect { request, reply })
+            .await
+    }
+
+    /// Creates a stream, to publish or to play.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] with the server's word, [`Error::WrongState`] if the connection is not connected,
+    /// [`Error::Timeout`], [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, either nothing was sent, or the stream is deleted when the server has created it.
+    pub async fn create_stream(&self) -> Result<ClientStream, Error> {
+        let created = self
+            .link
+            .request(
+                || Operation::CreateStream,
+                |reply| Request::CreateStream { reply },
+            )
+            .await?;
+        Ok(ClientStream::new(self.link.clone(), created))
+    }
+
+    /// Calls a procedure of the server and returns its whole answer (`_result`); the value asked for is mostly
+    /// `answer.argument(0)`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CallFailed`] with the whole `_error`, [`Error::WrongState`] if the connection is not connected,
+    /// [`Error::Encode`] if the arguments can not be written, [`Error::Timeout`], [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the call was made or not; a late answer is ignored.
+    pub async fn call(&self, procedure: &str, arguments: Vec<Value>) -> Result<Command, Error> {
+        self.link
+            .call(MessageStreamId::CONNECTION, procedure, arguments)
+            .await
+    }
+
+    /// The events of the connection from now on. Each call gives its own, and nobody has to read them.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.link.shared.subscribe()
+    }
+
+    /// How far the connection has got.
+    #[must_use]
+    pub fn status(&self) -> ConnectionStatus {
+        self.link.shared.status()
+    }
+
+    /// Why the connection is closed, if it is.
+    #[must_use]
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.link.shared.close_reason()
+    }
+
+    /// The URL that was dialled.
+    #[must_use]
+    pub fn url(&self) -> &RtmpUrl {
+        &self.link.shared.url
+    }
+
+    /// The time from the last ping that the server answered to its answer. Only a server that says nothing for half
+    /// the idle timeout is pinged.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.link.shared.round_trip()
+    }
+
+    /// Bytes received since the handshake.
+    #[must_use]
+    pub fn bytes_received(&self) -> u64 {
+        self.link.shared.bytes_received()
+    }
+
+    /// Bytes written to the line since the handshake.
+    #[must_use]
+    pub fn bytes_sent(&self) -> u64 {
+        self.link.shared.bytes_sent()
+    }
+
+    /// Closes the connection in order: sends what publishers have queued, deletes the streams, closes our side of the
+    /// line and waits for the server to close its own. When it returns, nothing of the connection is left. Other
+    /// handles find it closed; a playback ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] if the connection failed before everything was written. That it was closed before is no
+    /// error.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the connection closes or not; another call can wait for it.
+    pub async fn close(&self) -> Result<(), Error> {
+        let was_open = self.close_reason().is_none() && self.link.requests.send(Request::Close).await.is_ok();
+        self.link.requests.closed().await;
+        match self.close_reason() {
+            Some(reason) if was_open && !matches!(reason, CloseReason::Local) => Err(Error::Closed {
+                operation: Operation::Close,
+                reason,
+            }),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! What handles ask of the driver.
+
+use std::convert::Infallible;
+
+use rtmp_amf::amf0::Value;
+use rtmp_core::chunk::MessageStreamId;
+use rtmp_core::conn::ProtocolError;
+use rtmp_core::message::{Command, ConnectReply, ConnectRequest, PlayRequest, PublishRequest};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
+use tracing::debug;
+
+use super::Driver;
+use super::streams::{Activity, Playing, Publishing, StreamEntry};
+use super::waiting::Awaited;
+use crate::error::{CloseReason, Error, Operation, StreamEnd, StreamState};
+use crate::playback::Delivery;
+use crate::publisher::Feed;
+use crate::queue::{Receiver, queue};
+
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
+/// A stream that the server has created, and what keeps it.
+#[derive(Debug)]
+pub(crate) struct NewStream {
+    pub(crate) id: MessageStreamId,
+    pub(crate) guard: oneshot::Sender<Infallible>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Request {
+    Connect {
+        request: Box<ConnectRequest>,
+        reply: Reply<ConnectReply>,
+    },
+    CreateStream {
+        reply: Reply<NewStream>,
+    },
+    Publish {
+        stream: MessageStreamId,
+        request: PublishRequest,
+        reply: Reply<Feed>,
+    },
+    Play {
+        stream: MessageStreamId,
+        request: PlayRequest,
+        reply: Reply<Receiver<Delivery>>,
+    },
+    Pause {
+        stream: MessageStreamId,
+        is_paused: bool,
+        reply: Reply<()>,
+    },
+    Seek {
+        stream: MessageStreamId,
+        position: Duration,
+        reply: Reply<()>,
+    },
+    Call {
+        stream: MessageStreamId,
+        procedure: Box<str>,
+        arguments: Vec<Value>,
+        reply: Reply<Command>,
+    },
+    /// Ends a publication when what is queued has been sent.
+    Finish {
+        stream: MessageStreamId,
+        reply: Reply<()>,
+    },
+    DeleteStream {
+        stream: MessageStreamId,
+        reply: Reply<()>,
+    },
+    Close,
+}
+
+impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
+    /// Does what is asked, unless who asked has gone.
+    pub(super) fn handle_request(&mut self, request: Request) {
+        match request {
+            Request::Connect { request, reply } if !reply.is_closed() => self.connect(&request, reply),
+            Request::CreateStream { reply } if !reply.is_closed() => self.create_stream(reply),
+            Request::Publish {
+                stream,
+                request,
+                reply,
+            } if !reply.is_closed() => {
+                self.publish(stream, &request, reply);
+            }
+            Request::Play {
+                stream,
+                request,
+                reply,
+            } if !reply.is_closed() => {
+                self.play(stream, &request, reply);
+            }
+            Request::Pause {
+                stream,
+                is_paused,
+                reply,
+            } if !reply.is_closed() => self.pause(stream, is_paused, reply),
+            Request::Seek {
+                stream,
+                position,
+                reply,
+            } if !reply.is_closed() => self.seek(stream, position, reply),
+            Request::Call {
+                stream,
+                procedure,
+                arguments,
+                reply,
+            } if !reply.is_closed() => self.call(stream, procedure, arguments, reply),
+            Request::Finish { stream, reply } => self.finish(stream, reply),
+            Request::DeleteStream { stream, reply } => {
+                self.delete_stream(stream);
+                self.answer_when_written(reply);
+            }
+            Request::Close => self.close(CloseReason::Local),
+            Request::Connect { .. }
+            | Request::CreateStream { .. }
+            | Request::Publish { .. }
+            | Request::Play { .. }
+            | Request::Pause { .. }
+            | Request::Seek { .. }
+            | Request::Call { .. } => debug!("a request was withdrawn"),
+        }
+        self.refresh_status();
+    }
+
+    fn connect(&mut self, request: &ConnectRequest, reply: Reply<ConnectReply>) {
+        let (app, tc_url) = (self.shared.url.app_with_query(), self.shared.url.tc_url());
+        match self.machine.connect(request, app, &tc_url) {
+            Ok(()) => {
+                debug!("connecting");
+                self.is_connecting = true;
+                self.wait_for(Awaited::Connect(reply));
+            }
+            Err(error) => refuse(reply, self.mistake(Operation::Connect, error)),
+        }
+    }
+
+    fn create_stream(&mut self, reply: Reply<NewStream>) {
+        match self.machine.create_stream() {
+            Ok(transaction) => self.wait_for(Awaited::CreateStream { transaction, reply }),
+            Err(error) => refuse(reply, self.mistake(Operation::CreateStream, error)),
+        }
+    }
+
+    fn publish(&mut self, id: MessageStreamId, request: &PublishRequest, reply: Reply<Feed>) {
+        if let Err(error) = self.machine.publish(id, request) {
+            return refuse(reply, self.mistake(Operation::Publish, error));
+        }
+        if let Some(stream) = self.stream(id) {
+            stream.activity = Activity::PublishRequested;
+        }
+        self.wait_for(Awaited::Publish { stream: id, reply });
+    }
+
+    fn play(&mut self, id: MessageStreamId, request: &PlayRequest, reply: Reply<Receiver<Delivery>>) {
+        if let Err(error) = self.machine.play(id, request) {
+            return refuse(reply, self.mistake(Operation::Play, error));
+        }
+        let (queue, media) = queue(self.config.media);
+        if let Some(stream) = self.stream(id) {
+            // It takes the place of what was played before.
+            stream.end(&StreamEnd::Finished);
+            stream.activity = Activity::Playing(Playing::new(queue));
+        }
+        self.wait_for(Awaited::Play {
+            stream: id,
+            media,
+            reply,
+        });
+    }
+
+    fn pause(&mut self, stream: MessageStreamId, is_paused: bool, reply: Reply<()>) {
+        let position = self.playing(stream).map(|playing| playing.position);
+        match self
+            .machine
+            .pause(stream, is_paused, position.unwrap_or_default())
+        {
+            Ok(()) => self.wait_for(Awaited::Pause {
+                stream,
+                is_paused,
+                reply,
+            }),
+            Err(error) => {
+                let operation = if is_paused {
+                    Operation::Pause
+                } else {
+                    Operation::Resume
+                };
+                refuse(reply, self.mistake(operation, error));
+            }
+        }
+    }
+
+    fn seek(&mut self, stream: MessageStreamId, position: Duration, reply: Reply<()>) {
+        match self.machine.seek(stream, position) {
+            Ok(()) => self.wait_for(Awaited::Seek { stream, reply }),
+            Err(error) => refuse(reply, self.mistake(Operation::Seek, error)),
+        }
+    }
+
+    fn call(
+        &mut self,
+        stream: MessageStreamId,
+        procedure: Box<str>,
+        arguments: Vec<Value>,
+        reply: Reply<Command>,
+    ) {
+        match self.machine.call(stream, &procedure, arguments) {
+            Ok(transaction) => self.wait_for(Awaited::Call {
+                transaction,
+                procedure,
+                reply,
+            }),
+            Err(error) => refuse(reply, self.mistake(Operation::Call(procedure), error)),
+        }
+    }
+
+    fn finish(&mut self, id: MessageStreamId, reply: Reply<()>) {
+        match self.stream(id) {
+            Some(StreamEntry {
+                activity: Activity::Publishing(Publishing { finish, .. }),
+                ..
+            }) => *finish = Some(reply),
+            _ => refuse(reply, StreamEnd::Deleted.into_error(Operation::Close, id)),
+        }
+    }
+
+    /// A command that the machine refuses is the caller's mistake.
+    fn mistake(&self, operation: Operation, error: ProtocolError) -> Error {
+        match error {
+            ProtocolError::WrongPhase { .. } => Error::WrongState {
+                operation,
+                status: self.shared.status(),
+            },
+            ProtocolError::WrongStream { stream, .. } => Error::WrongStream {
+                operation,
+                stream,
+                state: self.stream_state(stream),
+            },
+            source => Error::Encode { operation, source },
+        }
+    }
+
+    fn stream_state(&self, id: MessageStreamId) -> StreamState {
+        let stream = self.streams.iter().find(|stream| stream.id == id);
+        stream.map_or(StreamState::Closed, StreamEntry::state)
+    }
+}
+
+fn refuse<T>(reply: Reply<T>, error: Error) {
+    // Who has gone meanwhile does not need to know.
+    let _ = reply.send(Err(error));
+}

@@ -1,0 +1,171 @@
+//! What the handles of a connection and its driver share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rtmp_amf::amf0::Value;
+use rtmp_core::chunk::MessageStreamId;
+use rtmp_core::message::Command;
+use rtmp_core::url::RtmpUrl;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::driver::{Reply, Request};
+use crate::error::{CloseReason, Operation, StreamEnd};
+use crate::event::{Event, Events};
+use crate::queue::{self, Capacity};
+use crate::{ConnectionStatus, Error};
+
+/// A handle's way to the driver. The driver ends when the last one is dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) requests: mpsc::Sender<Request>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Link {
+    /// Asks the driver for something and waits for the answer.
+    pub(crate) async fn request<T>(
+        &self,
+        operation: impl FnOnce() -> Operation,
+        make: impl FnOnce(Reply<T>) -> Request,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let answered = match self.requests.send(make(reply)).await {
+            Ok(()) => answer.await.ok(),
+            Err(_) => None,
+        };
+        answered.unwrap_or_else(|| {
+            Err(Error::Closed {
+                operation: operation(),
+                reason: self.shared.close_reason().unwrap_or(CloseReason::RuntimeShutdown),
+            })
+        })
+    }
+
+    pub(crate) async fn call(
+        &self,
+        stream: MessageStreamId,
+        procedure: &str,
+        arguments: Vec<Value>,
+    ) -> Result<Command, Error> {
+        let procedure: Box<str> = procedure.into();
+        let operation = || Operation::Call(procedure.clone());
+        let request = |reply| Request::Call {
+            stream,
+            procedure: procedure.clone(),
+            arguments,
+            reply,
+        };
+        self.request(operation, request).await
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) url: RtmpUrl,
+    event_capacity: Capacity,
+    state: Mutex<State>,
+    bytes_received: AtomicU64,
+    bytes_sent: AtomicU64,
+}
+
+#[derive(Debug)]
+struct State {
+    status: ConnectionStatus,
+    close_reason: Option<CloseReason>,
+    round_trip: Option<Duration>,
+    subscribers: Vec<queue::Sender<Event>>,
+}
+
+impl Shared {
+    pub(crate) fn new(url: RtmpUrl, event_capacity: Capacity) -> Self {
+        Self {
+            url,
+            event_capacity,
+            state: Mutex::new(State {
+                status: ConnectionStatus::HandshakeDone,
+                close_reason: None,
+                round_trip: None,
+                subscribers: Vec::new(),
+            }),
+            bytes_received: AtomicU64::new(0),
+            bytes_sent: AtomicU64::new(0),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn status(&self) -> ConnectionStatus {
+        self.lock().status
+    }
+
+    pub(crate) fn set_status(&self, status: ConnectionStatus) {
+        self.lock().status = status;
+    }
+
+    pub(crate) fn close_reason(&self) -> Option<CloseReason> {
+        self.lock().close_reason.clone()
+    }
+
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.lock().round_trip
+    }
+
+    pub(crate) fn set_round_trip(&self, round_trip: Option<Duration>) {
+        self.lock().round_trip = round_trip;
+    }
+
+    pub(crate) fn bytes_received(&self) -> u64 {
+        self.bytes_received.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn bytes_sent(&self) -> u64 {
+        self.bytes_sent.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_received(&self, bytes: usize) {
+        self.bytes_received.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_sent(&self, bytes: usize) {
+        self.bytes_sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn subscribe(&self) -> Events {
+        let (sender, receiver) = queue::queue(self.event_capacity);
+        let mut state = self.lock();
+        match state.close_reason.clone() {
+            Some(reason) => close(&sender, reason),
+            None => state.subscribers.push(sender),
+        }
+        Events::new(receiver)
+    }
+
+    pub(crate) fn publish(&self, event: &Event) {
+        let mut state = self.lock();
+        state.subscribers.retain(|subscriber| !subscriber.is_closed());
+        for subscriber in &state.subscribers {
+            subscriber.push_over(event.clone(), event.held_len());
+        }
+    }
+
+    pub(crate) fn close(&self, reason: &CloseReason) {
+        let mut state = self.lock();
+        state.status = ConnectionStatus::Closed;
+        state.close_reason = Some(reason.clone());
+        for subscriber in state.subscribers.drain(..) {
+            close(&subscriber, reason.clone());
+        }
+    }
+}
+
+fn close(subscriber: &queue::Sender<Event>, reason: CloseReason) {
+    let event = Event::Closed {
+        reason: reason.clone(),
+    };
+    subscriber.push_over(event.clone(), event.held_len());
+    subscriber.end(StreamEnd::Closed(reason));
+}

@@ -1,0 +1,4 @@
+//! The client against servers in memory.
+
+mod flow;
+mod support;
