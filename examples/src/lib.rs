@@ -1,7 +1,12 @@
 //! What the command-line tools share.
 
+pub mod flv_input;
+pub mod flv_output;
+pub mod progress;
+
 use std::error::Error;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
@@ -39,4 +44,14 @@ pub async fn stop_signal() {
     }
     // Fails only where there are no signals; then the process can only be ended from outside.
     let _ = tokio::signal::ctrl_c().await;
+}
+
+/// Reads a time in seconds from the command line, with fractions.
+///
+/// # Errors
+///
+/// A text for the user if it is no number, or none that can be a time.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "not a possible number of seconds".to_owned())
 }
