@@ -1,5 +1,7 @@
 //! What the fuzz targets share.
 
+pub mod script;
+
 /// Splits the input of a target in two: a seed for [`reads`], and the bytes to be parsed.
 #[must_use]
 pub fn split_seed(data: &[u8]) -> Option<(u32, &[u8])> {
