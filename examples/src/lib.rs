@@ -1,5 +1,10 @@
 //! What the command-line tools share.
 
+/// The code blocks of the README are run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
 pub mod flv_input;
 pub mod flv_output;
 pub mod progress;
