@@ -1,1 +1,17 @@
-//! Placeholder.
+//! What the end-to-end suites share.
+//!
+//! | module | what it has |
+//! |---|---|
+//! | [`peer`] | a scripted client over any byte stream |
+//! | [`serve`] | sessions over an in-memory pipe, and servers on a free port |
+//! | [`recorder`] | observers that write down how they are called |
+//! | [`media`] | messages of a small stream, told apart by a number |
+
+pub mod media;
+pub mod peer;
+pub mod recorder;
+pub mod serve;
+
+pub use peer::Peer;
+pub use recorder::Recorder;
+pub use serve::{RunningServer, RunningSession, session, session_over};
