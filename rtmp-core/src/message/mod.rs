@@ -29,6 +29,7 @@ mod control;
 mod media;
 mod net_connection;
 mod net_stream;
+mod shared_object;
 mod status;
 mod user_control;
 
@@ -42,6 +43,7 @@ pub use media::{MediaKind, MediaMessage};
 pub use net_connection::{ConnectReply, ConnectRequest};
 pub use net_stream::{PlayRequest, PlayStart, PublishKind, PublishRequest, Shortened};
 pub(crate) use net_stream::{duration_from_millis, split_query};
+pub use shared_object::{SharedObjectError, SharedObjectEvent, SharedObjectMessage};
 pub use status::{Status, StatusCode, StatusLevel};
 pub use user_control::UserControl;
 
