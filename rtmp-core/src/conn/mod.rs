@@ -15,8 +15,8 @@
 //! ```
 //!
 //! A caller reads into a buffer, takes events until there is none, and writes what [`output`](ServerMachine::output)
-//! holds. While that is more than the peer takes it should not ask for events: then a peer that does not read is held
-//! up by its own connection, and nothing piles up.
+//! holds. While that is [`OUTPUT_HIGH_WATER`] or more there are no events: a peer that does not read is held up by its
+//! own connection, and nothing piles up. So ask again when some of it is written.
 //!
 //! What both roles do alike happens inside: chunk sizes, acknowledgements (section 5.4.3), peer bandwidth, pings.
 //!
@@ -67,6 +67,9 @@ pub use server::{ServerConfig, ServerEvent, ServerMachine};
 /// The window acknowledgement size and peer bandwidth that both roles announce, and assume until the peer says
 /// otherwise, in bytes. Not specified; what Flash Player, librtmp and most servers use.
 pub const DEFAULT_WINDOW: u32 = 2_500_000;
+
+/// While so many bytes of output wait to be written, a machine takes no more input.
+pub const OUTPUT_HIGH_WATER: usize = 64 << 10;
 
 /// The chunk size that both roles announce, in bytes. Large enough that most messages are one chunk, and within what
 /// every known peer accepts.

@@ -1,7 +1,7 @@
 //! Commands that are broken, absurd, out of turn or too many, to a server.
 
 use rtmp_amf::amf0::{Object, Value};
-use rtmp_core::conn::{ConnLimits, ServerConfig};
+use rtmp_core::conn::{ConnLimits, OUTPUT_HIGH_WATER, ServerConfig};
 use rtmp_core::message::{Command, ConnectReply, Status, StatusCode};
 
 use crate::scripted::{
@@ -189,6 +189,36 @@ fn commands_and_media_before_connect_register_nothing() {
     assert_eq!(server.replies(), [""; 0]);
     server.send(0, connect_to("live"));
     assert_eq!(server.events(), ["connect live"]);
+}
+
+#[test]
+fn a_client_that_asks_and_does_not_read_is_held_up_and_loses_nothing() {
+    let mut server = Server::connected();
+    for _ in 0..100_000 {
+        server.send(0, command("releaseStream", 4).with_argument("cam"));
+    }
+    let asked = server.peer.sent.len();
+    let machine = &mut server.machine;
+    assert!(
+        machine
+            .poll_event(&mut server.peer.sent, server.now)
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        machine.output().len() < OUTPUT_HIGH_WATER + 1024,
+        "{} bytes wait",
+        machine.output().len()
+    );
+    assert!(server.peer.sent.len() > asked / 2, "the rest is not taken");
+    let replies = server.exchange();
+    assert_eq!(
+        replies
+            .iter()
+            .filter(|reply| reply.starts_with("3/0 _result 4"))
+            .count(),
+        100_000
+    );
 }
 
 #[test]

@@ -8,7 +8,8 @@ use rtmp_amf::amf0::{Object, Value};
 use rtmp_core::Timestamp;
 use rtmp_core::chunk::{ChunkDecoder, ChunkEncoder, ChunkStreamId, MessageStreamId, RawMessage};
 use rtmp_core::conn::{
-    ClientConfig, ClientEvent, ClientMachine, ProtocolError, ServerConfig, ServerEvent, ServerMachine,
+    ClientConfig, ClientEvent, ClientMachine, OUTPUT_HIGH_WATER, ProtocolError, ServerConfig, ServerEvent,
+    ServerMachine,
 };
 use rtmp_core::handshake::{HandshakeKind, ServerHandshake};
 use rtmp_core::message::{
@@ -88,8 +89,12 @@ impl Peer {
             .expect("the test sends what can be encoded");
     }
 
-    fn receive(&mut self, output: &mut BytesMut) -> Vec<RawMessage> {
+    fn read(&mut self, output: &mut BytesMut) {
         self.received.unsplit(output.split());
+    }
+
+    fn receive(&mut self, output: &mut BytesMut) -> Vec<RawMessage> {
+        self.read(output);
         let mut messages = Vec::new();
         while let Some(message) = self
             .decoder
@@ -196,8 +201,15 @@ impl Server {
         self.peer.send(message);
     }
 
+    /// The next event, with a peer that reads whenever the machine waits for that.
     pub(crate) fn poll(&mut self) -> Result<Option<ServerEvent>, ProtocolError> {
-        self.machine.poll_event(&mut self.peer.sent, self.now)
+        loop {
+            let event = self.machine.poll_event(&mut self.peer.sent, self.now)?;
+            if event.is_some() || self.machine.output().len() < OUTPUT_HIGH_WATER {
+                return Ok(event);
+            }
+            self.peer.read(self.machine.output());
+        }
     }
 
     /// The events of what was sent, as far as the machine goes.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use rtmp_core::chunk::MessageStreamId;
-use rtmp_core::conn::{ProtocolError, ServerMachine};
+use rtmp_core::conn::{OUTPUT_HIGH_WATER, ProtocolError, ServerMachine};
 use rtmp_core::message::{Status, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep};
@@ -25,9 +25,6 @@ use crate::{
     Batch, CloseReason, Deadline, MediaSink, MediaSource, Observers, SessionConfig, SessionInfo, SourceEvent,
     StreamInfo,
 };
-
-/// While so much is to be written, nothing more is read: a client that asks and does not read holds up itself.
-const OUTPUT_HIGH_WATER: usize = 64 << 10;
 
 /// The read buffer begins at this size, which is plenty for a player, and grows with what arrives at once.
 const MIN_READ: usize = 2 << 10;
@@ -50,6 +47,8 @@ pub(super) struct Driver<T> {
     /// Since when a write makes no progress.
     blocked_since: Option<Instant>,
     pinged: bool,
+    /// The machine takes no input until more of its output is written.
+    held_up: bool,
     /// The deadline of the stage before media.
     stage: Option<(Deadline, Instant)>,
     timer: Pin<Box<Sleep>>,
@@ -71,6 +70,8 @@ pub(super) struct Player {
 /// What ended a wait.
 enum Woken {
     Received,
+    /// The client has read enough for more of its input to be handled.
+    Unblocked,
     Deadline,
     /// A source has ended, for this reason.
     PlayEnded(MessageStreamId, CloseReason),
@@ -101,6 +102,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             last_heard: now,
             blocked_since: None,
             pinged: false,
+            held_up: false,
             stage: Some(stage),
             timer: Box::pin(tokio::time::sleep_until(stage.1)),
             disposed,
@@ -133,6 +135,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                     self.last_heard = Instant::now();
                     self.pinged = false;
                 }
+                Woken::Unblocked => {}
                 Woken::Deadline => self.check_deadlines()?,
                 Woken::PlayEnded(stream, reason) => self.end_play(stream, reason).await?,
             }
@@ -141,11 +144,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 
     /// Handles what has been read, until it needs more or the client has to read first.
     async fn handle_events(&mut self) -> Result<(), CloseReason> {
-        while self.machine.output().len() < OUTPUT_HIGH_WATER {
-            let now = self.begun.elapsed();
-            let Some(event) = self.machine.poll_event(&mut self.input, now).map_err(protocol)? else { break };
+        let now = self.begun.elapsed();
+        while let Some(event) = self.machine.poll_event(&mut self.input, now).map_err(protocol)? {
             self.handle_event(event).await?;
         }
+        self.held_up = self.machine.output().len() >= OUTPUT_HIGH_WATER;
         for publication in &mut self.publications {
             for sink in &mut publication.sinks {
                 sink.flush();
@@ -181,10 +184,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         if self.disposed.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(self.info.dispose_reason()));
         }
-        if self.machine.output().len() < OUTPUT_HIGH_WATER
-            && let Poll::Ready(read) = self.poll_read(cx)
-        {
-            return Poll::Ready(read.map(|()| Woken::Received));
+        if !self.held_up {
+            if let Poll::Ready(read) = self.poll_read(cx) {
+                return Poll::Ready(read.map(|()| Woken::Received));
+            }
+        } else if self.machine.output().len() < OUTPUT_HIGH_WATER {
+            return Poll::Ready(Ok(Woken::Unblocked));
         }
         if self.timer.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(Woken::Deadline));
@@ -227,7 +232,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                     Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
                 };
             }
-            match self.outbox.poll_write(Pin::new(&mut self.io), cx, self.machine.output()) {
+            match self
+                .outbox
+                .poll_write(Pin::new(&mut self.io), cx, self.machine.output())
+            {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(transport(io::ErrorKind::WriteZero.into()))),
                 Poll::Ready(Ok(len)) => {
                     self.info.count_sent(len);
@@ -252,12 +260,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     /// Takes media from the players' sources. `Some` means that one of them has ended.
     fn fill_outbox(&mut self, cx: &mut Context<'_>) -> Option<Result<Woken, CloseReason>> {
         let chunk_size = self.machine.outgoing_chunk_size();
-        let Self { players, outbox, machine, info, span, .. } = self;
+        let Self {
+            players,
+            outbox,
+            machine,
+            info,
+            span,
+            ..
+        } = self;
         for player in players {
             let stream = player.stream.id();
             loop {
                 let mut batch = Batch::new(&mut outbox.media, stream, chunk_size);
-                let Poll::Ready(event) = player.source.poll_fill(cx, &mut batch) else { break };
+                let Poll::Ready(event) = player.source.poll_fill(cx, &mut batch) else {
+                    break;
+                };
                 let dropped = player.source.take_dropped();
                 if dropped > 0 {
                     info.count_dropped(dropped);
@@ -267,7 +284,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                     SourceEvent::Media => break,
                     SourceEvent::Published => machine.notify_published(stream),
                     SourceEvent::Unpublished => machine.notify_unpublished(stream),
-                    SourceEvent::Ended => return Some(Ok(Woken::PlayEnded(stream, CloseReason::StreamEnded))),
+                    SourceEvent::Ended => {
+                        return Some(Ok(Woken::PlayEnded(stream, CloseReason::StreamEnded)));
+                    }
                     SourceEvent::TooSlow => return Some(Err(CloseReason::TimedOut(Deadline::Write))),
                 };
                 if let Err(error) = notice {
@@ -287,7 +306,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         {
             return Err(CloseReason::TimedOut(deadline));
         }
-        if self.blocked_since.is_some_and(|since| since + timeouts.write <= now) {
+        if self
+            .blocked_since
+            .is_some_and(|since| since + timeouts.write <= now)
+        {
             return Err(CloseReason::TimedOut(Deadline::Write));
         }
         if self.last_heard + timeouts.idle <= now {
@@ -303,7 +325,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 
     fn set_timer(&mut self) {
         let timeouts = &self.config.timeouts;
-        let silence = if self.pinged { timeouts.idle } else { timeouts.ping.min(timeouts.idle) };
+        let silence = if self.pinged {
+            timeouts.idle
+        } else {
+            timeouts.ping.min(timeouts.idle)
+        };
         let mut next = self.last_heard + silence;
         if let Some((_, at)) = self.stage {
             next = next.min(at);
@@ -348,7 +374,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outbox.is_empty() || !self.machine.output().is_empty() {
-            match self.outbox.poll_write(Pin::new(&mut self.io), cx, self.machine.output()) {
+            match self
+                .outbox
+                .poll_write(Pin::new(&mut self.io), cx, self.machine.output())
+            {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(len)) => self.info.count_sent(len),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),

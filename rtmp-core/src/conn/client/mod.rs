@@ -11,7 +11,7 @@ use bytes::BytesMut;
 pub use event::ClientEvent;
 
 use super::link::{Incoming, Link};
-use super::{ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, ProtocolError};
+use super::{ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, OUTPUT_HIGH_WATER, ProtocolError};
 use crate::chunk::{MAX_CHUNK_SIZE, MessageStreamId};
 use crate::handshake::{ClientHandshake, ClientHandshakeConfig, HandshakePacket};
 use crate::message::TransactionId;
@@ -169,6 +169,9 @@ impl ClientMachine {
         now: Duration,
     ) -> Result<Option<ClientEvent>, ProtocolError> {
         loop {
+            if self.link.output().len() >= OUTPUT_HIGH_WATER {
+                return Ok(None);
+            }
             match &mut self.phase {
                 Phase::Handshake(handshake) => {
                     let Some(kind) = handshake.handle_input(input, self.link.output())? else {

@@ -13,7 +13,9 @@ pub use event::ServerEvent;
 use streams::{Role, Streams};
 
 use super::link::{Incoming, Link};
-use super::{ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, Ignored, ProtocolError};
+use super::{
+    ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, Ignored, OUTPUT_HIGH_WATER, ProtocolError,
+};
 use crate::chunk::{MAX_CHUNK_SIZE, MessageStreamId};
 use crate::handshake::{ServerHandshake, ServerHandshakeConfig};
 use crate::message::{MediaMessage, TransactionId};
@@ -168,6 +170,9 @@ impl ServerMachine {
             if let Some(event) = self.next_event.take() {
                 self.note_request(&event);
                 return Ok(Some(event));
+            }
+            if self.link.output().len() >= OUTPUT_HIGH_WATER {
+                return Ok(None);
             }
             match &mut self.phase {
                 Phase::Handshake(handshake) => {
