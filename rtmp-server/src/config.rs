@@ -124,7 +124,11 @@ pub struct ServerConfig {
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { session: SessionConfig::default(), max_connections: 10_000, drain: Duration::from_secs(5) }
+        Self {
+            session: SessionConfig::default(),
+            max_connections: 10_000,
+            drain: Duration::from_secs(5),
+        }
     }
 }
 

@@ -108,7 +108,12 @@ impl SessionInfo {
     /// What the session has moved since it began.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        let Traffic { bytes_received, bytes_sent, messages_received, messages_dropped } = &self.0.traffic;
+        let Traffic {
+            bytes_received,
+            bytes_sent,
+            messages_received,
+            messages_dropped,
+        } = &self.0.traffic;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Statistics {
             bytes_received: read(bytes_received),
@@ -134,7 +139,11 @@ impl SessionInfo {
     }
 
     pub(crate) fn dispose_reason(&self) -> CloseReason {
-        self.0.dispose_reason.get().cloned().unwrap_or(CloseReason::ServerShutdown)
+        self.0
+            .dispose_reason
+            .get()
+            .cloned()
+            .unwrap_or(CloseReason::ServerShutdown)
     }
 
     pub(crate) fn set_connect_request(&self, request: ConnectRequest) {
@@ -143,11 +152,17 @@ impl SessionInfo {
     }
 
     pub(crate) fn count_received(&self, bytes: usize) {
-        self.0.traffic.bytes_received.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.0
+            .traffic
+            .bytes_received
+            .fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn count_sent(&self, bytes: usize) {
-        self.0.traffic.bytes_sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.0
+            .traffic
+            .bytes_sent
+            .fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn count_message(&self) {
@@ -155,7 +170,10 @@ impl SessionInfo {
     }
 
     pub(crate) fn count_dropped(&self, messages: u64) {
-        self.0.traffic.messages_dropped.fetch_add(messages, Ordering::Relaxed);
+        self.0
+            .traffic
+            .messages_dropped
+            .fetch_add(messages, Ordering::Relaxed);
     }
 }
 
@@ -180,7 +198,12 @@ pub struct StreamInfo {
 
 impl StreamInfo {
     pub(crate) fn new(session: SessionInfo, id: MessageStreamId, name: &str, query: Option<&str>) -> Self {
-        Self { session, id, name: name.into(), query: query.map(Into::into) }
+        Self {
+            session,
+            id,
+            name: name.into(),
+            query: query.map(Into::into),
+        }
     }
 
     /// The session it belongs to.

@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rtmp_amf::amf0::Value;
 use rtmp_core::MediaMessage;
-use rtmp_core::message::{Command, ConnectReply, ConnectRequest, MediaKind, PlayRequest, PublishRequest, Status};
+use rtmp_core::message::{
+    Command, ConnectReply, ConnectRequest, MediaKind, PlayRequest, PublishRequest, Status,
+};
 
 use crate::{CloseReason, PlayGrant, PublishGrant, Relay, SessionInfo, StreamInfo, Verdict};
 

@@ -60,7 +60,10 @@ impl Server {
     /// [`ServerError::Bind`] with the address and the system's reason.
     pub async fn bind(address: impl ToSocketAddrs + fmt::Display) -> Result<Self, ServerError> {
         let text = address.to_string();
-        let bind_error = |source| ServerError::Bind { address: text.clone(), source };
+        let bind_error = |source| ServerError::Bind {
+            address: text.clone(),
+            source,
+        };
         let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
         for candidate in tokio::net::lookup_host(address).await.map_err(bind_error)? {
             match listen(candidate) {
@@ -180,7 +183,9 @@ impl Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("listener", &self.listener).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("listener", &self.listener)
+            .finish_non_exhaustive()
     }
 }
 

@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rtmp_core::MediaMessage;
 use rtmp_core::chunk::{FramedMessage, MessageStreamId};
 use rtmp_core::message::{MediaKind, Status, StatusCode};
-use rtmp_core::MediaMessage;
 
 /// Takes the media of one publisher. Dropping it ends the publication, however that came.
 pub trait MediaSink: Send {
@@ -41,7 +41,10 @@ pub trait MediaSource: Send {
     /// The status that the player is told if that is not possible.
     fn seek(&mut self, position: Duration) -> Result<(), Status> {
         let _ = position;
-        Err(Status::new(StatusCode::SeekFailed, "a live stream can not be searched"))
+        Err(Status::new(
+            StatusCode::SeekFailed,
+            "a live stream can not be searched",
+        ))
     }
 
     /// Messages that were left out because the player was too slow, since the last call.
@@ -81,7 +84,12 @@ impl<'a> Batch<'a> {
     const MAX_LEN: usize = 256 << 10;
 
     pub(crate) fn new(pieces: &'a mut VecDeque<Bytes>, stream: MessageStreamId, chunk_size: u32) -> Self {
-        Self { pieces, stream, chunk_size, len: 0 }
+        Self {
+            pieces,
+            stream,
+            chunk_size,
+            len: 0,
+        }
     }
 
     /// Whether the batch is large enough to be sent.
@@ -117,7 +125,10 @@ impl<'a> Batch<'a> {
 
 impl fmt::Debug for Batch<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Batch").field("pieces", &self.pieces.len()).field("len", &self.len).finish()
+        f.debug_struct("Batch")
+            .field("pieces", &self.pieces.len())
+            .field("len", &self.len)
+            .finish()
     }
 }
 

@@ -45,7 +45,9 @@ impl Verdict<ConnectReply> {
     /// and Wowza give it.
     #[must_use]
     pub fn redirect(url: impl Into<String>) -> Self {
-        let target = Object::new().with("code", 302.0).with("redirect", Value::from(url.into()));
+        let target = Object::new()
+            .with("code", 302.0)
+            .with("redirect", Value::from(url.into()));
         Self::Reject(Status::new(StatusCode::ConnectRejected, "Moved.").with("ex", target))
     }
 }
@@ -75,7 +77,9 @@ impl PublishGrant {
 
 impl fmt::Debug for PublishGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PublishGrant").field("has_sink", &self.sink.is_some()).finish_non_exhaustive()
+        f.debug_struct("PublishGrant")
+            .field("has_sink", &self.sink.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -105,6 +109,8 @@ impl PlayGrant {
 
 impl fmt::Debug for PlayGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PlayGrant").field("has_source", &self.source.is_some()).finish_non_exhaustive()
+        f.debug_struct("PlayGrant")
+            .field("has_source", &self.source.is_some())
+            .finish_non_exhaustive()
     }
 }

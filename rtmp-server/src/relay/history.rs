@@ -65,7 +65,11 @@ impl History {
     /// Where a player begins that was there before the publisher: at the very first message, if nothing was dropped
     /// yet.
     pub(super) fn begin_at(&self) -> u64 {
-        if self.first == self.start { self.start } else { self.join_at() }
+        if self.first == self.start {
+            self.start
+        } else {
+            self.join_at()
+        }
     }
 
     pub(super) fn has_gop(&self) -> bool {
@@ -74,7 +78,10 @@ impl History {
 
     /// The configuration that was sent from number `from` up to `to`, in the order to send it.
     pub(super) fn configurations(&self, from: u64, to: u64) -> impl Iterator<Item = &MediaMessage> {
-        self.configurations.values().filter(move |(number, _)| (from..to).contains(number)).map(|(_, message)| message)
+        self.configurations
+            .values()
+            .filter(move |(number, _)| (from..to).contains(number))
+            .map(|(_, message)| message)
     }
 
     /// How far a player at `number` is behind: in bytes of wire form and in media time.
@@ -82,12 +89,17 @@ impl History {
         let (Some(entry), Some(last)) = (self.get(number), self.entries.back()) else {
             return (0, Duration::ZERO);
         };
-        (self.end_offset - entry.offset, distance(entry.message.timestamp, last.message.timestamp))
+        (
+            self.end_offset - entry.offset,
+            distance(entry.message.timestamp, last.message.timestamp),
+        )
     }
 
     /// Takes a message of the publisher. `has_players` says whether someone may be behind.
     pub(super) fn push(&mut self, message: &MediaMessage, config: &RelayConfig, has_players: bool) {
-        let Some(message) = self.prepare(message) else { return };
+        let Some(message) = self.prepare(message) else {
+            return;
+        };
         let number = self.end();
         self.keep_configuration(&message, number, config);
         let Ok(framed) = FramedMessage::new(&message.to_raw(SHARED_STREAM), config.chunk_size) else {
@@ -102,9 +114,18 @@ impl History {
         let offset = self.end_offset;
         self.end_offset += framed.wire().len() as u64;
         // The payload inside the wire form, so that the copy out of the read buffer can go.
-        let message = MediaMessage { payload: Bytes::clone(framed.payload()), ..message };
+        let message = MediaMessage {
+            payload: Bytes::clone(framed.payload()),
+            ..message
+        };
         let needs_keyframe = message.kind == MediaKind::Video && !is_keyframe && !is_configuration;
-        self.entries.push_back(Entry { message, framed, is_keyframe, needs_keyframe, offset });
+        self.entries.push_back(Entry {
+            message,
+            framed,
+            is_keyframe,
+            needs_keyframe,
+            offset,
+        });
         self.trim(config, has_players);
     }
 
@@ -118,7 +139,10 @@ impl History {
             self.configurations.remove(&Configuration::Metadata);
             return None;
         }
-        Some(MediaMessage { payload: strip_set_data_frame(&message.payload), ..*message })
+        Some(MediaMessage {
+            payload: strip_set_data_frame(&message.payload),
+            ..*message
+        })
     }
 
     fn keep_configuration(&mut self, message: &MediaMessage, number: u64, config: &RelayConfig) {

@@ -36,9 +36,9 @@ use async_trait::async_trait;
 use rtmp_core::message::{PlayRequest, PublishRequest, StatusCode};
 
 pub use config::{RelayConfig, SlowPlayers};
+use player::Player;
 pub use player::RelayPlayer;
 pub use publisher::RelayPublisher;
-use player::Player;
 use registry::{Registry, StreamKey};
 
 use crate::{PlayGrant, PlayObserver, PublishGrant, PublishObserver, SessionInfo, Verdict};
@@ -76,7 +76,9 @@ impl Relay {
     /// A relay with these settings.
     #[must_use]
     pub fn new(config: RelayConfig) -> Self {
-        Self { registry: Arc::new(Registry::new(config)) }
+        Self {
+            registry: Arc::new(Registry::new(config)),
+        }
     }
 
     /// Publishes from within the process. The publication ends when the handle is dropped.
@@ -120,7 +122,10 @@ impl PlayObserver for Relay {
         let key = StreamKey::new(session.app(), request.stream_name());
         match Player::join_if_served(&self.registry, key) {
             Some(player) => Verdict::Accept(PlayGrant::default().source(player)),
-            None => Verdict::reject(StatusCode::PlayStreamNotFound, "nobody publishes a stream of this name"),
+            None => Verdict::reject(
+                StatusCode::PlayStreamNotFound,
+                "nobody publishes a stream of this name",
+            ),
         }
     }
 }

@@ -217,7 +217,9 @@ impl Player {
             return Poll::Pending;
         }
         let time = self.registry.config.wait_for_publisher;
-        let wait = self.wait.get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
+        let wait = self
+            .wait
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
         ready!(wait.as_mut().poll(cx));
         Poll::Ready(SourceEvent::Ended)
     }
@@ -225,7 +227,10 @@ impl Player {
 
 /// A message with another time.
 fn at(message: &MediaMessage, timestamp: Timestamp) -> MediaMessage {
-    MediaMessage { timestamp, ..message.clone() }
+    MediaMessage {
+        timestamp,
+        ..message.clone()
+    }
 }
 
 impl MediaSource for Player {
@@ -259,7 +264,8 @@ impl MediaSource for Player {
 
 impl Drop for Player {
     fn drop(&mut self) {
-        self.registry.leave(&self.key, &self.stream, |stream| stream.lock().player_count -= 1);
+        self.registry
+            .leave(&self.key, &self.stream, |stream| stream.lock().player_count -= 1);
     }
 }
 
@@ -288,7 +294,10 @@ impl Outlet for VecDeque<MediaMessage> {
 
 impl RelayPlayer {
     pub(super) fn new(player: Player) -> Self {
-        Self { player, messages: VecDeque::new() }
+        Self {
+            player,
+            messages: VecDeque::new(),
+        }
     }
 
     /// The next message. `None` when the publisher has left, or has not come within the time that the relay lets
@@ -321,6 +330,8 @@ impl RelayPlayer {
 
 impl fmt::Debug for RelayPlayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RelayPlayer").field("next", &self.player.next).finish_non_exhaustive()
+        f.debug_struct("RelayPlayer")
+            .field("next", &self.player.next)
+            .finish_non_exhaustive()
     }
 }

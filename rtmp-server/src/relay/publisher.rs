@@ -31,7 +31,12 @@ impl RelayPublisher {
             state.history.clear();
             Ok(Arc::clone(stream))
         })?;
-        let mut publisher = Self { registry: Arc::clone(registry), key, stream, spare: Vec::new() };
+        let mut publisher = Self {
+            registry: Arc::clone(registry),
+            key,
+            stream,
+            spare: Vec::new(),
+        };
         publisher.wake_players();
         Ok(publisher)
     }
@@ -59,7 +64,9 @@ impl MediaSink for RelayPublisher {
 
 impl Drop for RelayPublisher {
     fn drop(&mut self) {
-        self.registry.leave(&self.key, &self.stream, |stream| stream.lock().has_publisher = false);
+        self.registry.leave(&self.key, &self.stream, |stream| {
+            stream.lock().has_publisher = false
+        });
         self.wake_players();
     }
 }

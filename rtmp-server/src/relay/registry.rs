@@ -15,7 +15,10 @@ pub(super) struct StreamKey {
 
 impl StreamKey {
     pub(super) fn new(app: &str, name: &str) -> Self {
-        Self { app: app.into(), name: name.into() }
+        Self {
+            app: app.into(),
+            name: name.into(),
+        }
     }
 }
 
@@ -28,7 +31,10 @@ pub(super) struct Registry {
 
 impl Registry {
     pub(super) fn new(config: RelayConfig) -> Self {
-        Self { config, streams: Mutex::default() }
+        Self {
+            config,
+            streams: Mutex::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<StreamKey, Arc<LiveStream>>> {

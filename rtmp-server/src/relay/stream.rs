@@ -69,7 +69,10 @@ impl StreamState {
             known.clone_from(waker);
             return;
         }
-        *place = SleepPlace { round: Some(self.round), index: self.sleepers.len() };
+        *place = SleepPlace {
+            round: Some(self.round),
+            index: self.sleepers.len(),
+        };
         self.sleepers.push(waker.clone());
     }
 

@@ -8,7 +8,8 @@ use rtmp_core::MediaMessage;
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::ServerEvent;
 use rtmp_core::message::{
-    Command, ConnectReply, ConnectRequest, MediaKind, PlayRequest, PublishRequest, Shortened, Status, StatusCode,
+    Command, ConnectReply, ConnectRequest, MediaKind, PlayRequest, PublishRequest, Shortened, Status,
+    StatusCode,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{Span, debug, info, trace};
@@ -41,7 +42,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     }
 
     fn handle_media(&mut self, stream: MessageStreamId, message: &MediaMessage) {
-        let Some(publication) = self.publications.iter_mut().find(|publication| publication.stream.id() == stream)
+        let Some(publication) = self
+            .publications
+            .iter_mut()
+            .find(|publication| publication.stream.id() == stream)
         else {
             return;
         };
@@ -59,7 +63,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         let mut reply = ConnectReply::default();
         for observer in &self.observers.connect {
             let no_answer = || Verdict::reject(StatusCode::ConnectRejected, "no decision in time");
-            match ask(&self.info, limit, observer.on_connect(&self.info, &request)).await?.unwrap_or_else(no_answer) {
+            match ask(&self.info, limit, observer.on_connect(&self.info, &request))
+                .await?
+                .unwrap_or_else(no_answer)
+            {
                 Verdict::Accept(granted) => reply = granted,
                 Verdict::Reject(status) => {
                     info!(parent: &self.span, app = %Shortened(request.app()), "connect refused: {status}");
@@ -73,14 +80,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         self.machine.accept_connect(&reply).map_err(protocol)
     }
 
-    async fn handle_publish(&mut self, stream: MessageStreamId, request: PublishRequest) -> Result<(), CloseReason> {
+    async fn handle_publish(
+        &mut self,
+        stream: MessageStreamId,
+        request: PublishRequest,
+    ) -> Result<(), CloseReason> {
         let limit = self.config.timeouts.verdict;
         let mut request = request;
         let mut sinks = Vec::new();
         let mut refusal = None;
         for observer in &self.observers.publish {
             let no_answer = || Verdict::reject(StatusCode::PublishFailed, "no decision in time");
-            match ask(&self.info, limit, observer.on_publish(&self.info, &request)).await?.unwrap_or_else(no_answer) {
+            match ask(&self.info, limit, observer.on_publish(&self.info, &request))
+                .await?
+                .unwrap_or_else(no_answer)
+            {
                 Verdict::Accept(grant) => {
                     sinks.extend(grant.sink);
                     if let Some(name) = grant.rename {
@@ -104,14 +118,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         self.machine.accept_publish(stream).map_err(protocol)
     }
 
-    async fn handle_play(&mut self, stream: MessageStreamId, request: PlayRequest) -> Result<(), CloseReason> {
+    async fn handle_play(
+        &mut self,
+        stream: MessageStreamId,
+        request: PlayRequest,
+    ) -> Result<(), CloseReason> {
         let limit = self.config.timeouts.verdict;
         let mut request = request;
         let mut source = None;
         let mut refusal = None;
         for observer in &self.observers.play {
             let no_answer = || Verdict::reject(StatusCode::PlayFailed, "no decision in time");
-            match ask(&self.info, limit, observer.on_play(&self.info, &request)).await?.unwrap_or_else(no_answer) {
+            match ask(&self.info, limit, observer.on_play(&self.info, &request))
+                .await?
+                .unwrap_or_else(no_answer)
+            {
                 Verdict::Accept(grant) => {
                     source = source.or(grant.source);
                     if let Some(name) = grant.rename {
@@ -153,7 +174,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     }
 
     fn handle_seek(&mut self, stream: MessageStreamId, position: Duration) -> Result<(), CloseReason> {
-        let Some(player) = self.player(stream) else { return Ok(()) };
+        let Some(player) = self.player(stream) else {
+            return Ok(());
+        };
         match player.source.seek(position) {
             Ok(()) => {
                 let stream_info = player.stream.clone();
@@ -166,14 +189,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         }
     }
 
-    fn handle_receive(&mut self, stream: MessageStreamId, kind: MediaKind, wanted: bool) -> Result<(), CloseReason> {
-        let Some(player) = self.player(stream) else { return Ok(()) };
+    fn handle_receive(
+        &mut self,
+        stream: MessageStreamId,
+        kind: MediaKind,
+        wanted: bool,
+    ) -> Result<(), CloseReason> {
+        let Some(player) = self.player(stream) else {
+            return Ok(());
+        };
         player.source.receive(kind, wanted);
         let stream_info = player.stream.clone();
         for observer in &self.observers.play {
             observer.on_receive(&stream_info, kind, wanted);
         }
-        if wanted { self.machine.confirm_receive(stream).map_err(protocol) } else { Ok(()) }
+        if wanted {
+            self.machine.confirm_receive(stream).map_err(protocol)
+        } else {
+            Ok(())
+        }
     }
 
     async fn handle_call(&mut self, stream: MessageStreamId, call: Command) -> Result<(), CloseReason> {
@@ -181,22 +215,32 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         trace!(parent: &self.span, name = %call.name, stream = stream.get(), "call");
         let mut result = None;
         for observer in &self.observers.connect {
-            result = ask(&self.info, limit, observer.on_call(&self.info, &call)).await?.flatten();
+            result = ask(&self.info, limit, observer.on_call(&self.info, &call))
+                .await?
+                .flatten();
             if result.is_some() {
                 break;
             }
         }
         let result = result.unwrap_or(Ok(Value::Null));
-        self.machine.answer_call(call.transaction, result).map_err(protocol)
+        self.machine
+            .answer_call(call.transaction, result)
+            .map_err(protocol)
     }
 
     fn player(&mut self, stream: MessageStreamId) -> Option<&mut Player> {
-        self.players.iter_mut().find(|player| player.stream.id() == stream)
+        self.players
+            .iter_mut()
+            .find(|player| player.stream.id() == stream)
     }
 
     pub(super) async fn stop_publish(&mut self, stream: MessageStreamId, reason: &CloseReason) {
         let limit = self.config.timeouts.verdict;
-        let Some(place) = self.publications.iter().position(|publication| publication.stream.id() == stream) else {
+        let Some(place) = self
+            .publications
+            .iter()
+            .position(|publication| publication.stream.id() == stream)
+        else {
             return;
         };
         let Publication { stream, sinks } = self.publications.swap_remove(place);
@@ -210,7 +254,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 
     pub(super) async fn stop_play(&mut self, stream: MessageStreamId, reason: &CloseReason) {
         let limit = self.config.timeouts.verdict;
-        let Some(place) = self.players.iter().position(|player| player.stream.id() == stream) else {
+        let Some(place) = self
+            .players
+            .iter()
+            .position(|player| player.stream.id() == stream)
+        else {
             return;
         };
         let Player { stream, source } = self.players.swap_remove(place);
@@ -223,7 +271,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 
     /// The closing calls of everything that was accepted.
     pub(super) async fn tell_observers(&mut self, reason: &CloseReason) {
-        while let Some(stream) = self.publications.first().map(|publication| publication.stream.id()) {
+        while let Some(stream) = self
+            .publications
+            .first()
+            .map(|publication| publication.stream.id())
+        {
             self.stop_publish(stream, reason).await;
         }
         while let Some(stream) = self.players.first().map(|player| player.stream.id()) {

@@ -40,13 +40,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> ServerSession<T> {
     /// A session that begins with the client's handshake.
     #[must_use]
     pub fn new(io: T, observers: Observers, config: SessionConfig) -> Self {
-        Self { io, info: SessionInfo::new(None), observers, config }
+        Self {
+            io,
+            info: SessionInfo::new(None),
+            observers,
+            config,
+        }
     }
 
     /// The same for a client whose address is known.
     #[must_use]
     pub fn with_peer_addr(io: T, peer_addr: SocketAddr, observers: Observers, config: SessionConfig) -> Self {
-        Self { io, info: SessionInfo::new(Some(peer_addr)), observers, config }
+        Self {
+            io,
+            info: SessionInfo::new(Some(peer_addr)),
+            observers,
+            config,
+        }
     }
 
     /// What others may know of the session; it can also end it.
@@ -62,12 +72,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> ServerSession<T> {
     /// Dropping the future closes the connection and gives back its streams, but the observers' closing calls are not
     /// made. [`SessionInfo::dispose`] ends a session in order.
     pub async fn run(self) -> CloseReason {
-        Driver::new(self.io, self.info, self.observers, self.config).run().await
+        Driver::new(self.io, self.info, self.observers, self.config)
+            .run()
+            .await
     }
 }
 
 impl<T> fmt::Debug for ServerSession<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerSession").field("info", &self.info).finish_non_exhaustive()
+        f.debug_struct("ServerSession")
+            .field("info", &self.info)
+            .finish_non_exhaustive()
     }
 }

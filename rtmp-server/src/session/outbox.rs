@@ -35,7 +35,9 @@ impl Outbox {
         let mut count = 0;
         let begun = usize::from(self.has_begun);
         let pieces = self.media.iter().take(begun).map(Bytes::as_ref);
-        let pieces = pieces.chain([control.as_ref()]).chain(self.media.iter().skip(begun).map(Bytes::as_ref));
+        let pieces = pieces
+            .chain([control.as_ref()])
+            .chain(self.media.iter().skip(begun).map(Bytes::as_ref));
         for (slice, piece) in slices.iter_mut().zip(pieces.filter(|piece| !piece.is_empty())) {
             *slice = IoSlice::new(piece);
             count += 1;
@@ -62,7 +64,9 @@ impl Outbox {
     /// begun, when that one is.
     fn advance_media(&mut self, mut written: usize) -> usize {
         while written > 0 {
-            let Some(front) = self.media.front_mut() else { break };
+            let Some(front) = self.media.front_mut() else {
+                break;
+            };
             if written < front.len() {
                 front.advance(written);
                 self.has_begun = true;
@@ -99,7 +103,11 @@ mod tests {
             _: &mut Context<'_>,
             bufs: &[IoSlice<'_>],
         ) -> Poll<io::Result<usize>> {
-            let all: Vec<u8> = bufs.iter().flat_map(|buf| buf.iter().copied()).take(self.0).collect();
+            let all: Vec<u8> = bufs
+                .iter()
+                .flat_map(|buf| buf.iter().copied())
+                .take(self.0)
+                .collect();
             self.1.extend_from_slice(&all);
             Poll::Ready(Ok(all.len()))
         }
@@ -118,12 +126,20 @@ mod tests {
         for width in 1..12 {
             let mut io = Narrow(width, Vec::new());
             let mut outbox = Outbox::default();
-            outbox.media.extend([Bytes::from_static(b"aaaa"), Bytes::from_static(b"bb"), Bytes::from_static(b"ccc")]);
+            outbox.media.extend([
+                Bytes::from_static(b"aaaa"),
+                Bytes::from_static(b"bb"),
+                Bytes::from_static(b"ccc"),
+            ]);
             let mut control = BytesMut::from(&b"11"[..]);
             let mut cx = Context::from_waker(Waker::noop());
             let mut writes = 0;
             while !outbox.is_empty() || !control.is_empty() {
-                assert!(outbox.poll_write(Pin::new(&mut io), &mut cx, &mut control).is_ready());
+                assert!(
+                    outbox
+                        .poll_write(Pin::new(&mut io), &mut cx, &mut control)
+                        .is_ready()
+                );
                 writes += 1;
                 if writes == 1 {
                     control.extend_from_slice(b"22");
@@ -132,7 +148,11 @@ mod tests {
             let sent = String::from_utf8(io.1).unwrap();
             let without_control: String = sent.chars().filter(char::is_ascii_alphabetic).collect();
             assert_eq!(without_control, "aaaabbccc", "width {width}");
-            assert_eq!(sent.chars().filter(char::is_ascii_digit).collect::<String>(), "1122", "width {width}");
+            assert_eq!(
+                sent.chars().filter(char::is_ascii_digit).collect::<String>(),
+                "1122",
+                "width {width}"
+            );
             for piece in ["aaaa", "bb", "ccc"] {
                 assert!(sent.contains(piece), "width {width}: {sent}");
             }
