@@ -206,6 +206,7 @@ impl ClientMachine {
             });
         };
         let role = self.streams.swap_remove(place).role;
+        self.deleted.push(stream);
         self.take_leave(stream, role)?;
         let command =
             Command::new(AmfString::from_static("deleteStream")).with_argument(Value::from(stream.get()));

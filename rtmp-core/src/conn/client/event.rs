@@ -1,6 +1,6 @@
 //! What a server does.
 
-use crate::chunk::MessageStreamId;
+use crate::chunk::{MessageStreamId, RawMessage};
 use crate::conn::Ignored;
 use crate::handshake::HandshakeKind;
 use crate::message::{Command, ConnectReply, MediaMessage, Status, TransactionId, UserControl};
@@ -98,6 +98,8 @@ pub enum ClientEvent {
     Acknowledgement(u32),
     /// The server closes the connection in order.
     CloseRequested,
+    /// A message of a type that means nothing to the machine: a shared object, or one that no specification explains.
+    Other(RawMessage),
     /// Something was passed over.
     Ignored(Ignored),
 }

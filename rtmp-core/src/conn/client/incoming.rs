@@ -16,9 +16,7 @@ impl ClientMachine {
             Incoming::Command { stream, command } => self.handle_command(stream, command),
             Incoming::UserControl(event) => Ok(Some(ClientEvent::UserControl(event))),
             Incoming::Acknowledgement(sequence) => Ok(Some(ClientEvent::Acknowledgement(sequence))),
-            Incoming::Other(raw) => Ok(Some(ClientEvent::Ignored(Ignored::Message {
-                message_type: raw.message_type,
-            }))),
+            Incoming::Other(raw) => Ok(Some(ClientEvent::Other(raw))),
             Incoming::Undecodable(error) => Ok(Some(ClientEvent::Ignored(Ignored::Undecodable(error)))),
         }
     }
@@ -29,7 +27,8 @@ impl ClientMachine {
         let mut playing = self.streams.iter().filter(plays);
         let by_name = playing.clone().find(|stream| stream.id == named);
         let first = playing.next();
-        let only = if playing.next().is_none() { first } else { None };
+        let is_only = playing.next().is_none() && !self.deleted.contains(&named);
+        let only = first.filter(|_| is_only);
         match by_name.or(only) {
             Some(stream) => ClientEvent::Media {
                 stream: stream.id,
@@ -113,6 +112,7 @@ impl ClientMachine {
         match id.map(MessageStreamId::new) {
             // Stream 0 is the connection.
             Some(stream) if stream != MessageStreamId::CONNECTION && self.role(stream).is_none() => {
+                self.deleted.retain(|deleted| *deleted != stream);
                 self.streams.push(Stream {
                     id: stream,
                     role: Role::Idle,
@@ -148,7 +148,13 @@ impl ClientMachine {
     /// The stream that a status is about. Some servers send those of a stream on stream 0.
     fn status_stream(&self, named: MessageStreamId, status: &Status) -> MessageStreamId {
         match self.streams.as_slice() {
-            [only] if self.role(named).is_none() && status.code.as_str().starts_with("NetStream.") => only.id,
+            [only]
+                if !self.deleted.contains(&named)
+                    && self.role(named).is_none()
+                    && status.code.as_str().starts_with("NetStream.") =>
+            {
+                only.id
+            }
             _ => named,
         }
     }

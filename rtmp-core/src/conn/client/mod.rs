@@ -11,10 +11,12 @@ use bytes::BytesMut;
 pub use event::ClientEvent;
 
 use super::link::{Incoming, Link};
-use super::{ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, OUTPUT_HIGH_WATER, ProtocolError};
-use crate::chunk::{MAX_CHUNK_SIZE, MessageStreamId};
+use super::{
+    ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, Direction, OUTPUT_HIGH_WATER, ProtocolError,
+};
+use crate::chunk::{MAX_CHUNK_SIZE, MessageStreamId, RawMessage};
 use crate::handshake::{ClientHandshake, ClientHandshakeConfig, HandshakePacket};
-use crate::message::TransactionId;
+use crate::message::{Control, TransactionId, UserControl};
 
 /// What a [`ClientMachine`] announces and accepts.
 #[derive(Clone, Debug)]
@@ -85,6 +87,8 @@ pub struct ClientMachine {
     /// Commands that wait for an answer.
     pending: Vec<(TransactionId, Pending)>,
     streams: Vec<Stream>,
+    /// Streams that there were: what is still under way for them must not count as another's.
+    deleted: Vec<MessageStreamId>,
 }
 
 /// ```text
@@ -154,6 +158,7 @@ impl ClientMachine {
             last_transaction: 0,
             pending: Vec::new(),
             streams: Vec::new(),
+            deleted: Vec::new(),
         }
     }
 
@@ -233,10 +238,59 @@ impl ClientMachine {
     ///
     /// [`ProtocolError::WrongPhase`] during the handshake.
     pub fn ping(&mut self, now: Duration) -> Result<(), ProtocolError> {
-        if !self.is_handshake_done() {
-            return Err(self.wrong_phase("ping"));
-        }
+        self.check_handshake_done("ping")?;
         self.link.send_ping(now)
+    }
+
+    /// Bytes that the server says it has received, unwrapped: with what was written, the bytes in flight. Servers count
+    /// differently, with or without the handshake, and some never acknowledge; take it for a measure, not for a gate.
+    #[must_use]
+    pub fn acknowledged(&self) -> u64 {
+        self.link.acknowledged()
+    }
+
+    /// Lets `tap` see every message from now on, as it is received and sent. What a caller puts into wire form itself,
+    /// as a relay does, does not come by here.
+    pub fn set_tap(&mut self, tap: impl FnMut(Direction, &RawMessage) + Send + 'static) {
+        self.link.set_tap(Box::new(tap));
+    }
+
+    /// Sends a protocol control message: another chunk size or window, for instance.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongPhase`] during the handshake, [`ProtocolError::Encode`] for an impossible chunk size.
+    pub fn send_control(&mut self, control: Control) -> Result<(), ProtocolError> {
+        self.check_handshake_done("send a control message")?;
+        self.link.send_control(control)
+    }
+
+    /// Sends a user control event.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongPhase`] during the handshake.
+    pub fn send_user_control(&mut self, event: UserControl) -> Result<(), ProtocolError> {
+        self.check_handshake_done("send a user control event")?;
+        self.link.send_user_control(event)
+    }
+
+    /// Sends any message as it is, on the chunk stream it names. Nothing is checked but what the chunk stream needs.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongPhase`] during the handshake, [`ProtocolError::Encode`] if the message is too long.
+    pub fn send_raw(&mut self, message: &RawMessage) -> Result<(), ProtocolError> {
+        self.check_handshake_done("send a message")?;
+        self.link.send_raw(message)
+    }
+
+    fn check_handshake_done(&self, operation: &'static str) -> Result<(), ProtocolError> {
+        if self.is_handshake_done() {
+            Ok(())
+        } else {
+            Err(self.wrong_phase(operation))
+        }
     }
 
     /// The time from the last answered ping to its answer.
