@@ -157,8 +157,8 @@ impl ClientConn {
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`] if the connection failed before everything was written. That it was closed before is no
-    /// error.
+    /// [`Error::Closed`] if the connection failed before everything that publishers had queued was written. That it
+    /// was closed before is no error.
     ///
     /// # Cancel safety
     ///
@@ -167,7 +167,7 @@ impl ClientConn {
         let was_open = self.close_reason().is_none() && self.link.requests.send(Request::Close).await.is_ok();
         self.link.requests.closed().await;
         match self.close_reason() {
-            Some(reason) if was_open && !matches!(reason, CloseReason::Local) => Err(Error::Closed {
+            Some(reason) if was_open && self.link.shared.has_lost_media() => Err(Error::Closed {
                 operation: Operation::Close,
                 reason,
             }),

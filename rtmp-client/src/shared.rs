@@ -74,6 +74,8 @@ pub(crate) struct Shared {
 struct State {
     status: ConnectionStatus,
     close_reason: Option<CloseReason>,
+    /// The connection ended before all media of publishers were written.
+    has_lost_media: bool,
     round_trip: Option<Duration>,
     subscribers: Vec<queue::Sender<Event>>,
 }
@@ -86,6 +88,7 @@ impl Shared {
             state: Mutex::new(State {
                 status: ConnectionStatus::HandshakeDone,
                 close_reason: None,
+                has_lost_media: false,
                 round_trip: None,
                 subscribers: Vec::new(),
             }),
@@ -108,6 +111,10 @@ impl Shared {
 
     pub(crate) fn close_reason(&self) -> Option<CloseReason> {
         self.lock().close_reason.clone()
+    }
+
+    pub(crate) fn has_lost_media(&self) -> bool {
+        self.lock().has_lost_media
     }
 
     pub(crate) fn round_trip(&self) -> Option<Duration> {
@@ -152,10 +159,11 @@ impl Shared {
         }
     }
 
-    pub(crate) fn close(&self, reason: &CloseReason) {
+    pub(crate) fn close(&self, reason: &CloseReason, has_lost_media: bool) {
         let mut state = self.lock();
         state.status = ConnectionStatus::Closed;
         state.close_reason = Some(reason.clone());
+        state.has_lost_media = has_lost_media;
         for subscriber in state.subscribers.drain(..) {
             close(&subscriber, reason.clone());
         }

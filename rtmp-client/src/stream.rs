@@ -10,7 +10,7 @@ use rtmp_core::message::{Command, PlayRequest, PublishKind, PublishRequest};
 use tokio::sync::oneshot;
 
 use crate::driver::{NewStream, Request};
-use crate::error::Operation;
+use crate::error::{CloseReason, Operation};
 use crate::shared::Link;
 use crate::{Error, Playback, Publisher};
 
@@ -149,7 +149,7 @@ impl ClientStream {
 
     /// Goes to a position of a recording, counted from its start, and returns when the server says that it has
     /// (`NetStream.Seek.Notify`). Whole milliseconds go on the wire. Media queued from before are thrown away, but for
-    /// metadata and sequence headers.
+    /// metadata and sequence headers. A playback that has ended stays at its end; [`play`](Self::play) starts another.
     ///
     /// # Errors
     ///
@@ -193,11 +193,14 @@ impl ClientStream {
     /// If the future is dropped, the stream is deleted or not.
     pub async fn close(&self) -> Result<(), Error> {
         let stream = self.id;
-        self.link
-            .request(
-                || Operation::Close,
-                |reply| Request::DeleteStream { stream, reply },
-            )
-            .await
+        let request = |reply| Request::DeleteStream { stream, reply };
+        match self.link.request(|| Operation::Close, request).await {
+            // Closing the connection deletes its streams.
+            Err(Error::Closed {
+                reason: CloseReason::Local,
+                ..
+            }) => Ok(()),
+            deleted => deleted,
+        }
     }
 }

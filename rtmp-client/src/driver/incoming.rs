@@ -166,6 +166,8 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 let awaited = self.take_waiting(|awaited| is_seek(awaited, id));
                 self.refuse(awaited, Operation::Seek, status);
             }
+            // What was played before has ended, not what was asked for now.
+            StatusCode::PlayStop | StatusCode::PlayComplete if self.is_play_awaited(id) => {}
             StatusCode::PlayStop | StatusCode::PlayComplete => {
                 if let Some(playing) = self.playing(id) {
                     playing.queue.end(StreamEnd::Finished);
@@ -207,9 +209,15 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             return;
         };
         debug!(stream = id.get(), %status, "the server ended the stream");
-        stream.end(&StreamEnd::Status(Box::new(status)));
-        if let Activity::Publishing(publishing) = &stream.activity {
+        stream.end(&StreamEnd::Status(Box::new(status.clone())));
+        if let Activity::Publishing(publishing) = &mut stream.activity {
             publishing.queue.clear();
+            if let Some(reply) = publishing.finish.take() {
+                let _ = reply.send(Err(Error::Ended {
+                    operation: Operation::Close,
+                    status: Box::new(status),
+                }));
+            }
         }
     }
 
@@ -240,6 +248,9 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
     }
 
     fn publisher_gone(&mut self, id: MessageStreamId) {
+        if self.is_play_awaited(id) {
+            return;
+        }
         if let Some(playing) = self.playing(id) {
             self.is_held = !playing.queue.push(Delivery::PublisherGone, 0);
         }

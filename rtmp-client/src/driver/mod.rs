@@ -7,7 +7,7 @@
 //!
 //! Everything happens in [`Driver::poll`]: a round takes what the handles want, lets the machine handle what has come,
 //! reads and writes, until nothing moves. What a server does not read holds up the round before it holds memory: while
-//! [`HIGH_WATER`] bytes wait to be written, nothing is taken and nothing is handled.
+//! [`OUTPUT_HIGH_WATER`] bytes wait to be written, nothing is taken and nothing is handled.
 
 mod incoming;
 mod request;
@@ -22,7 +22,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use rtmp_core::conn::ClientMachine;
+use rtmp_core::conn::{ClientMachine, OUTPUT_HIGH_WATER};
 use rtmp_core::url::RtmpUrl;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
@@ -39,11 +39,11 @@ use crate::shared::{Link, Shared};
 use streams::{Farewell, StreamEntry};
 use waiting::Waiting;
 
-/// While so many bytes wait to be written, nothing more is prepared.
-const HIGH_WATER: usize = 64 << 10;
-
 /// A read takes so many bytes at least and, when the line is full every time, at most.
 const READ_LEN: std::ops::RangeInclusive<usize> = (8 << 10)..=(128 << 10);
+
+/// An empty output that has room for more than this gives it back.
+const MAX_IDLE_OUTPUT: usize = 1 << 20;
 
 /// Requests that may wait for the driver; more wait in their callers.
 const REQUEST_CAPACITY: usize = 32;
@@ -79,6 +79,8 @@ pub(crate) struct Driver<Io> {
     waiting: Vec<Waiting>,
     /// Ends of publications that wait until they are written.
     farewells: Vec<Farewell>,
+    /// Where in the output the last media end, in bytes since the handshake.
+    media_mark: u64,
     last_heard: Instant,
     is_pinged: bool,
     sleep: Pin<Box<Sleep>>,
@@ -150,6 +152,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             is_held: false,
             waiting: Vec::new(),
             farewells: Vec::new(),
+            media_mark: 0,
             last_heard: now,
             is_pinged: false,
             sleep: Box::pin(sleep_until(after(now, config.idle_timeout / 2))),
@@ -172,14 +175,18 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 Err(reason) => return Poll::Ready(reason),
             }
         }
+        // A line that never rests must not keep the deadlines from passing.
+        if let Err(reason) = self.poll_deadlines(cx) {
+            return Poll::Ready(reason);
+        }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
     /// Does what can be done. Says whether anything moved; if not, `cx` is woken when something can.
     fn round(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
-        let mut moved = self.take_requests(cx);
-        moved |= self.sweep_streams(cx);
+        let mut moved = self.sweep_streams(cx);
+        moved |= self.take_requests(cx);
         moved |= self.take_media(cx);
         moved |= self.advance_stage();
         let (handled, is_starved) = self.handle_input(cx)?;
@@ -208,7 +215,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
 
     /// Whether more may be prepared for the line.
     fn has_output_room(&mut self) -> bool {
-        self.machine.output().len() < HIGH_WATER && self.line.write_failure.is_none()
+        self.machine.output().len() < OUTPUT_HIGH_WATER && self.line.write_failure.is_none()
     }
 
     fn take_requests(&mut self, cx: &mut Context<'_>) -> bool {
@@ -248,7 +255,9 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         match &self.stage {
             Stage::Draining(reason) if self.streams.iter().all(StreamEntry::is_drained) => {
                 let reason = reason.clone();
-                self.streams.clear();
+                while let Some(id) = self.streams.first().map(|stream| stream.id) {
+                    self.delete_stream(id);
+                }
                 // It can not fail but for commands that were written before.
                 if let Err(error) = self.machine.close() {
                     debug!(%error, "closing in order");
@@ -263,12 +272,12 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
     /// Lets the machine handle what was read. Says whether it did anything, and whether it needs more to go on.
     fn handle_input(&mut self, cx: &mut Context<'_>) -> Result<(bool, bool), CloseReason> {
         let mut moved = false;
+        let now = self.now();
         loop {
             let is_failing = self.line.write_failure.is_some();
             if (!is_failing && !self.has_output_room()) || self.poll_hold(cx) {
                 return Ok((moved, false));
             }
-            let now = self.now();
             match self.machine.poll_event(&mut self.input, now) {
                 Ok(Some(event)) => self.handle_event(event),
                 Ok(None) => break,
@@ -277,7 +286,8 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             moved = true;
         }
         self.shared.set_round_trip(self.machine.round_trip());
-        Ok((moved, true))
+        // Much output stops the machine as well.
+        Ok((moved, self.machine.output().len() < OUTPUT_HIGH_WATER))
     }
 
     /// Whether a player's full queue holds up reading.
@@ -289,7 +299,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 stream.poll_room(cx, awaits_control).is_pending()
             });
             // What was not read meanwhile is no silence of the server.
-            self.last_heard = Instant::now();
+            self.heard();
         }
         self.is_held
     }
@@ -303,14 +313,17 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             Poll::Pending => return Ok(false),
             Poll::Ready(Ok(count)) => count,
             Poll::Ready(Err(error)) => {
-                let failure = CloseReason::Io(Arc::new(error));
-                return Err(self.line.write_failure.take().unwrap_or(failure));
+                return Err(match &self.stage {
+                    Stage::Lingering { reason, .. } => reason.clone(),
+                    _ => self.line.write_failure.take().unwrap_or(io_failure(error)),
+                });
             }
         };
         if count == 0 {
             self.line.is_at_end = true;
             return match &self.stage {
-                // The reader of this line is gone as well, or will not be missed.
+                // It may still read, and nothing of it is missed.
+                Stage::Draining(_) if self.streams.iter().all(StreamEntry::is_drained) => Ok(true),
                 Stage::Flushing(_) => Ok(true),
                 Stage::Lingering { reason, .. } => Err(reason.clone()),
                 _ => Err(self.line.write_failure.take().unwrap_or(CloseReason::PeerClosed)),
@@ -320,13 +333,19 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             self.line.read_len = (self.line.read_len * 2).min(*READ_LEN.end());
         }
         self.shared.count_received(count);
+        self.heard();
+        Ok(true)
+    }
+
+    /// The server is alive.
+    fn heard(&mut self) {
         self.last_heard = Instant::now();
         self.is_pinged = false;
-        Ok(true)
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
         let mut moved = false;
+        let before = self.line.written;
         let output = self.machine.output();
         while !output.is_empty() && self.line.write_failure.is_none() {
             match Pin::new(&mut self.line.io).poll_write(cx, output) {
@@ -357,8 +376,11 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 _ => Ok(true),
             };
         }
+        if output.is_empty() && output.capacity() > MAX_IDLE_OUTPUT {
+            *output = BytesMut::new();
+        }
         if moved {
-            self.settle();
+            self.settle(before);
         }
         if self.machine.output().is_empty() && self.line.needs_flush {
             match Pin::new(&mut self.line.io).poll_flush(cx) {
@@ -416,16 +438,16 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             return Ok(false);
         };
         loop {
+            let now = Instant::now();
+            if now >= deadline {
+                self.expire(now)?;
+                return Ok(true);
+            }
             if self.sleep.is_elapsed() || self.sleep.deadline() > deadline {
                 self.sleep.as_mut().reset(deadline);
             }
             if self.sleep.as_mut().poll(cx).is_pending() {
                 return Ok(false);
-            }
-            let now = Instant::now();
-            if now >= deadline {
-                self.expire(now)?;
-                return Ok(true);
             }
         }
     }
@@ -464,8 +486,10 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
     fn end(&mut self, reason: &CloseReason) {
         debug!(%reason, "closed");
         self.stage = Stage::Ended;
+        let is_drained = self.streams.iter().all(StreamEntry::is_drained);
+        let has_lost_media = !is_drained || self.line.written < self.media_mark;
         // First of all, so that nobody who hears of the end finds the connection open.
-        self.shared.close(reason);
+        self.shared.close(reason, has_lost_media);
         for stream in self.streams.drain(..) {
             stream.end(&StreamEnd::Closed(reason.clone()));
         }
@@ -496,7 +520,7 @@ impl<Io> Drop for Driver<Io> {
     /// A runtime that shuts down drops its tasks where they stand.
     fn drop(&mut self) {
         if !matches!(self.stage, Stage::Ended) {
-            self.shared.close(&CloseReason::RuntimeShutdown);
+            self.shared.close(&CloseReason::RuntimeShutdown, true);
             for stream in &self.streams {
                 stream.end(&StreamEnd::Closed(CloseReason::RuntimeShutdown));
             }

@@ -1,12 +1,12 @@
 //! What handles ask of the driver.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use rtmp_amf::amf0::Value;
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::ProtocolError;
 use rtmp_core::message::{Command, ConnectReply, ConnectRequest, PlayRequest, PublishRequest};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tracing::debug;
@@ -158,6 +158,17 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
     }
 
     fn play(&mut self, id: MessageStreamId, request: &PlayRequest, reply: Reply<Receiver<Delivery>>) {
+        if self.is_play_awaited(id) {
+            let (operation, state) = (Operation::Play, StreamState::Playing);
+            return refuse(
+                reply,
+                Error::WrongStream {
+                    operation,
+                    stream: id,
+                    state,
+                },
+            );
+        }
         if let Err(error) = self.machine.play(id, request) {
             return refuse(reply, self.mistake(Operation::Play, error));
         }

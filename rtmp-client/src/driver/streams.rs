@@ -11,7 +11,6 @@ use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::{MediaMessage, TimestampUnwrapper};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 use tracing::debug;
 
 use super::{Driver, Reply};
@@ -101,18 +100,20 @@ impl StreamEntry {
 
     /// Nobody holds it any more, or its publisher has finished and everything is sent.
     fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if Pin::new(&mut self.handles).poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
         match &self.activity {
-            Activity::Idle | Activity::PublishRequested => Poll::Pending,
+            Activity::Idle | Activity::PublishRequested => Pin::new(&mut self.handles).poll(cx).map(drop),
+            // Publishers and playbacks are handles too. What a publisher leaves behind is still sent.
             Activity::Publishing(publishing)
                 if publishing.finish.is_some() && publishing.queue.is_empty() =>
             {
                 Poll::Ready(())
             }
             Activity::Publishing(publishing) => publishing.queue.poll_closed(cx),
-            Activity::Playing(playing) => playing.queue.poll_closed(cx),
+            Activity::Playing(playing) => match Pin::new(&mut self.handles).poll(cx) {
+                // Before the server agrees, the queue waits here for its playback.
+                Poll::Ready(_) => Poll::Ready(()),
+                Poll::Pending => playing.queue.poll_closed(cx),
+            },
         }
     }
 
@@ -212,6 +213,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             return;
         }
         let mark = self.mark();
+        self.media_mark = mark;
         if let Some(StreamEntry {
             activity: Activity::Publishing(publishing),
             ..
@@ -227,14 +229,16 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         self.line.written + self.machine.output().len() as u64
     }
 
-    /// Tells who waits for it that the output is written up to here.
-    pub(super) fn settle(&mut self) {
+    /// Tells who waits for it that the output is written up to here, where it was written up to `before`.
+    pub(super) fn settle(&mut self, before: u64) {
         let written = self.line.written;
+        if before < self.media_mark {
+            self.heard();
+        }
         for stream in &mut self.streams {
             let Activity::Publishing(publishing) = &mut stream.activity else {
                 continue;
             };
-            self.last_heard = Instant::now();
             if publishing.unwritten.is_some_and(|mark| mark <= written) {
                 publishing.unwritten = None;
                 publishing.queue.settle();

@@ -114,6 +114,12 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         Some(self.waiting.remove(place).answer)
     }
 
+    /// Whether the server has not answered the last `play` on the stream.
+    pub(super) fn is_play_awaited(&self, id: MessageStreamId) -> bool {
+        let is_it = |awaited: &Awaited| matches!(awaited, Awaited::Play { stream, .. } if *stream == id);
+        self.waiting.iter().any(|waiting| is_it(&waiting.answer))
+    }
+
     pub(super) fn fail_waiting(
         &mut self,
         which: impl Fn(&Waiting) -> bool,
