@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use rtmp_core::conn;
 
+/// Stands for longer times, so that they can be added to any time on the clock.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
 /// How long each stage of a session may take. A stage ends it when its time is over, whatever trickles in meanwhile.
+/// Times beyond ten years count as ten years.
 ///
 /// | timeout | default | what it bounds |
 /// |---|---|---|
-/// | [`handshake`](Self::handshake) | 10 s | from the first byte to the last of the handshake |
+/// | [`handshake`](Self::handshake) | 10 s | from the beginning of the connection to the end of the handshake |
 /// | [`connect`](Self::connect) | 10 s | from there to `connect` |
 /// | [`media`](Self::media) | 30 s | from there to `publish` or `play`, and between two of them |
 /// | [`ping`](Self::ping) | 30 s | silence of a client, after which it is asked for a sign of life |
-/// | [`idle`](Self::idle) | 60 s | silence of a client that does not read either |
+/// | [`idle`](Self::idle) | 60 s | silence of a client, in spite of the ping |
 /// | [`write`](Self::write) | 10 s | a write that makes no progress |
 /// | [`verdict`](Self::verdict) | 10 s | an observer's answer; no answer means no |
 #[derive(Clone, Copy, Debug)]
@@ -44,49 +48,49 @@ impl Timeouts {
     /// The whole handshake.
     #[must_use]
     pub fn handshake(mut self, timeout: Duration) -> Self {
-        self.handshake = timeout;
+        self.handshake = timeout.min(LONGEST);
         self
     }
 
     /// From the handshake to `connect`.
     #[must_use]
     pub fn connect(mut self, timeout: Duration) -> Self {
-        self.connect = timeout;
+        self.connect = timeout.min(LONGEST);
         self
     }
 
     /// How long a connection may neither publish nor play.
     #[must_use]
     pub fn media(mut self, timeout: Duration) -> Self {
-        self.media = timeout;
+        self.media = timeout.min(LONGEST);
         self
     }
 
     /// How long a client may be silent before it is pinged.
     #[must_use]
     pub fn ping(mut self, timeout: Duration) -> Self {
-        self.ping = timeout;
+        self.ping = timeout.min(LONGEST);
         self
     }
 
-    /// How long a client may be silent while it takes no media either.
+    /// How long a client may be silent altogether. One that lets a write wait and then takes it is not silent.
     #[must_use]
     pub fn idle(mut self, timeout: Duration) -> Self {
-        self.idle = timeout;
+        self.idle = timeout.min(LONGEST);
         self
     }
 
     /// How long a write may make no progress.
     #[must_use]
     pub fn write(mut self, timeout: Duration) -> Self {
-        self.write = timeout;
+        self.write = timeout.min(LONGEST);
         self
     }
 
     /// How long an observer may take for a verdict or a notice.
     #[must_use]
     pub fn verdict(mut self, timeout: Duration) -> Self {
-        self.verdict = timeout;
+        self.verdict = timeout.min(LONGEST);
         self
     }
 }

@@ -93,13 +93,13 @@ impl SessionInfo {
         self.0.peer_addr
     }
 
-    /// What the client sent with `connect`, once that was accepted.
+    /// What the client sent with `connect`, once that has come.
     #[must_use]
     pub fn connect_request(&self) -> Option<&ConnectRequest> {
         self.0.connect.get()
     }
 
-    /// The application; empty until `connect` was accepted.
+    /// The application; empty until `connect` has come.
     #[must_use]
     pub fn app(&self) -> &str {
         self.connect_request().map_or("", ConnectRequest::app)
@@ -146,9 +146,9 @@ impl SessionInfo {
             .unwrap_or(CloseReason::ServerShutdown)
     }
 
-    pub(crate) fn set_connect_request(&self, request: ConnectRequest) {
-        // The machine accepts one connect a session, so this is the first.
-        let _ = self.0.connect.set(request);
+    pub(crate) fn set_connect_request(&self, request: ConnectRequest) -> &ConnectRequest {
+        // The machine lets one connect a session through, so this is the first.
+        self.0.connect.get_or_init(|| request)
     }
 
     pub(crate) fn count_received(&self, bytes: usize) {
@@ -286,8 +286,8 @@ pub enum CloseReason {
     /// The client closed the connection, in order or not.
     #[error("the client closed the connection")]
     PeerClosed,
-    /// `connect` was refused.
-    #[error("connect was refused")]
+    /// `connect` was refused; or, of a publication or a playback, an observer refused it after this one had agreed.
+    #[error("refused")]
     Refused,
     /// The media have ended.
     #[error("the stream has ended")]
@@ -307,4 +307,7 @@ pub enum CloseReason {
     /// The server shuts down.
     #[error("the server shuts down")]
     ServerShutdown,
+    /// An observer, a sink or a source panicked.
+    #[error("an observer panicked")]
+    ObserverPanicked,
 }

@@ -17,7 +17,7 @@ use crate::{CloseReason, PlayGrant, PublishGrant, Relay, SessionInfo, StreamInfo
 #[async_trait]
 pub trait ConnectObserver: Send + Sync {
     /// A client asks to connect; it hears nothing until this returns. What is granted goes into both objects of the
-    /// reply. Of several observers the last one's reply is sent.
+    /// reply. Of several observers the last that changes the reply is heard.
     async fn on_connect(&self, session: &SessionInfo, request: &ConnectRequest) -> Verdict<ConnectReply> {
         let _ = (session, request);
         Verdict::accept()
@@ -31,7 +31,7 @@ pub trait ConnectObserver: Send + Sync {
         None
     }
 
-    /// Called once for every accepted [`on_connect`](Self::on_connect).
+    /// Called once for every [`on_connect`](Self::on_connect) that this observer has accepted, even if another refuses it then.
     async fn on_disconnect(&self, session: &SessionInfo, reason: &CloseReason) {
         let _ = (session, reason);
     }
@@ -52,7 +52,7 @@ pub trait PublishObserver: Send + Sync {
         let _ = (stream, message);
     }
 
-    /// Called once for every accepted [`on_publish`](Self::on_publish).
+    /// Called once for every [`on_publish`](Self::on_publish) that this observer has accepted, even if another refuses it then.
     async fn on_unpublish(&self, stream: &StreamInfo, reason: &CloseReason) {
         let _ = (stream, reason);
     }
@@ -83,7 +83,7 @@ pub trait PlayObserver: Send + Sync {
         let _ = (stream, kind, wanted);
     }
 
-    /// Called once for every accepted [`on_play`](Self::on_play).
+    /// Called once for every [`on_play`](Self::on_play) that this observer has accepted, even if another refuses it then.
     async fn on_stop(&self, stream: &StreamInfo, reason: &CloseReason) {
         let _ = (stream, reason);
     }

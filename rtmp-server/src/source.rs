@@ -69,9 +69,22 @@ pub enum SourceEvent {
     TooSlow,
 }
 
+/// A message in wire form, on its way to a player.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub(crate) stream: MessageStreamId,
+    pub(crate) wire: Bytes,
+}
+
+impl Piece {
+    pub(crate) fn wire(&self) -> &[u8] {
+        &self.wire
+    }
+}
+
 /// Collects what is sent to a player next.
 pub struct Batch<'a> {
-    pieces: &'a mut VecDeque<Bytes>,
+    pieces: &'a mut VecDeque<Piece>,
     stream: MessageStreamId,
     chunk_size: u32,
     len: usize,
@@ -83,7 +96,7 @@ impl<'a> Batch<'a> {
     /// More than a socket takes at a time would only sit here.
     const MAX_LEN: usize = 256 << 10;
 
-    pub(crate) fn new(pieces: &'a mut VecDeque<Bytes>, stream: MessageStreamId, chunk_size: u32) -> Self {
+    pub(crate) fn new(pieces: &'a mut VecDeque<Piece>, stream: MessageStreamId, chunk_size: u32) -> Self {
         Self {
             pieces,
             stream,
@@ -117,9 +130,12 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn push_piece(&mut self, piece: Bytes) {
-        self.len += piece.len();
-        self.pieces.push_back(piece);
+    fn push_piece(&mut self, wire: Bytes) {
+        self.len += wire.len();
+        self.pieces.push_back(Piece {
+            stream: self.stream,
+            wire,
+        });
     }
 }
 

@@ -31,15 +31,6 @@ impl RunningSession {
     pub async fn ended(self) -> CloseReason {
         self.task.await.expect("a session that does not panic")
     }
-
-    /// Waits for its end, which is a panic.
-    ///
-    /// # Panics
-    ///
-    /// If the session does not.
-    pub async fn panicked(self) {
-        assert!(self.task.await.expect_err("a session that panics").is_panic());
-    }
 }
 
 /// Runs a session over a pipe; what is returned first is the client's end.

@@ -5,16 +5,18 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use futures::FutureExt;
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::{OUTPUT_HIGH_WATER, ProtocolError, ServerMachine};
 use rtmp_core::message::{Status, StatusCode};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep};
 use tokio_util::io::poll_read_buf;
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -30,6 +32,9 @@ use crate::{
 const MIN_READ: usize = 2 << 10;
 const MAX_READ: usize = 256 << 10;
 
+/// How long a client may take to hang up once it was told that the session is over.
+const LINGER: Duration = Duration::from_secs(1);
+
 pub(super) struct Driver<T> {
     pub(super) io: T,
     pub(super) machine: ServerMachine,
@@ -39,10 +44,12 @@ pub(super) struct Driver<T> {
     pub(super) span: Span,
     pub(super) publications: Vec<Publication>,
     pub(super) players: Vec<Player>,
+    pub(super) agreed: Agreed,
+    pub(super) outbox: Outbox,
     input: BytesMut,
     read_size: usize,
-    outbox: Outbox,
     begun: Instant,
+    /// When the client last gave a sign of life.
     last_heard: Instant,
     /// Since when a write makes no progress.
     blocked_since: Option<Instant>,
@@ -65,6 +72,15 @@ pub(super) struct Publication {
 pub(super) struct Player {
     pub(super) stream: StreamInfo,
     pub(super) source: Box<dyn MediaSource>,
+}
+
+/// Observers that have agreed to something on which not all have decided yet. They are told of its end like those of
+/// what was accepted.
+#[derive(Default)]
+pub(super) struct Agreed {
+    pub(super) connect: usize,
+    pub(super) publish: Option<(StreamInfo, usize)>,
+    pub(super) play: Option<(StreamInfo, usize)>,
 }
 
 /// What ended a wait.
@@ -95,9 +111,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             span,
             publications: Vec::new(),
             players: Vec::new(),
+            agreed: Agreed::default(),
+            outbox: Outbox::default(),
             input: BytesMut::new(),
             read_size: MIN_READ,
-            outbox: Outbox::default(),
             begun: now,
             last_heard: now,
             blocked_since: None,
@@ -111,11 +128,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     }
 
     pub(super) async fn run(mut self) -> CloseReason {
-        let reason = match self.serve().await {
-            Ok(never) => match never {},
-            Err(reason) => reason,
+        // A panic leaves each field in order: observers are called between the changes to them.
+        let reason = match AssertUnwindSafe(self.serve()).catch_unwind().await {
+            Ok(Ok(never)) => match never {},
+            Ok(Err(reason)) => reason,
+            Err(_) => CloseReason::ObserverPanicked,
         };
-        self.say_goodbye(&reason).await;
         match &reason {
             CloseReason::Protocol(error) => {
                 let cause = error_chain(error.as_ref());
@@ -123,7 +141,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             }
             reason => debug!(parent: &self.span, "closed: {reason}"),
         }
+        self.prepare_goodbye(&reason);
+        let takes_more = !matches!(
+            reason,
+            CloseReason::PeerClosed | CloseReason::Transport(_) | CloseReason::TimedOut(Deadline::Write)
+        );
+        // A client that reads has it at once. The observers do not wait for one that does not.
+        let is_said = !takes_more || self.say_goodbye().now_or_never().is_some();
         self.tell_observers(&reason).await;
+        if !is_said {
+            let limit = self.config.timeouts.write;
+            // Best effort: the session has its reason already.
+            let _ = tokio::time::timeout(limit, self.say_goodbye()).await;
+        }
         reason
     }
 
@@ -133,7 +163,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             match poll_fn(|cx| self.poll_io(cx)).await? {
                 Woken::Received => {
                     self.last_heard = Instant::now();
-                    self.pinged = false;
+                    if std::mem::take(&mut self.pinged) {
+                        self.set_timer();
+                    }
                 }
                 Woken::Unblocked => {}
                 Woken::Deadline => self.check_deadlines()?,
@@ -149,6 +181,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             self.handle_event(event).await?;
         }
         self.held_up = self.machine.output().len() >= OUTPUT_HIGH_WATER;
+        if self.machine.is_closed() {
+            // It has refused a connect on its own.
+            return Err(CloseReason::Refused);
+        }
         for publication in &mut self.publications {
             for sink in &mut publication.sinks {
                 sink.flush();
@@ -239,7 +275,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(transport(io::ErrorKind::WriteZero.into()))),
                 Poll::Ready(Ok(len)) => {
                     self.info.count_sent(len);
-                    self.blocked_since = None;
+                    if self.blocked_since.take().is_some() {
+                        // The client has made room, so it is there.
+                        self.last_heard = Instant::now();
+                    }
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(transport(error))),
                 Poll::Pending => {
@@ -325,7 +364,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 
     fn set_timer(&mut self) {
         let timeouts = &self.config.timeouts;
-        let silence = if self.pinged {
+        let silence = if self.pinged || !self.machine.is_handshake_done() {
             timeouts.idle
         } else {
             timeouts.ping.min(timeouts.idle)
@@ -342,34 +381,38 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 
     async fn end_play(&mut self, stream: MessageStreamId, reason: CloseReason) -> Result<(), CloseReason> {
         self.machine.end_play(stream).map_err(protocol)?;
-        self.stop_play(stream, &reason).await;
+        self.stop_play(stream, &reason).await?;
         self.follow_stage();
         Ok(())
     }
 
-    /// Tells the client that it ends, and sends what is on its way, as far as the client takes it in time.
-    async fn say_goodbye(&mut self, reason: &CloseReason) {
-        if matches!(reason, CloseReason::PeerClosed | CloseReason::Transport(_)) {
+    /// Puts into the output what the client is told of the end.
+    fn prepare_goodbye(&mut self, reason: &CloseReason) {
+        if !matches!(reason, CloseReason::ServerShutdown | CloseReason::Disposed(_)) {
             return;
         }
-        if matches!(reason, CloseReason::ServerShutdown | CloseReason::Disposed(_)) {
-            let unpublished = Status::new(StatusCode::UnpublishSuccess, reason.to_string());
-            for publication in &self.publications {
-                // Fails only for streams that have ended; these need no word.
-                let _ = self.machine.end_publish(publication.stream.id(), &unpublished);
-            }
-            for player in &self.players {
-                let _ = self.machine.end_play(player.stream.id());
-            }
-            let _ = self.machine.close();
+        let unpublished = Status::new(StatusCode::UnpublishSuccess, reason.to_string());
+        for publication in &self.publications {
+            // Fails only for streams that have ended; these need no word.
+            let _ = self.machine.end_publish(publication.stream.id(), &unpublished);
         }
-        let limit = self.config.timeouts.write;
-        let flush = async {
-            poll_fn(|cx| self.poll_flush(cx)).await?;
-            self.io.shutdown().await
+        for player in &self.players {
+            let _ = self.machine.end_play(player.stream.id());
+        }
+        let _ = self.machine.close();
+    }
+
+    /// Sends what is on its way, and waits a little until the client has hung up: a socket that is closed with unread
+    /// input resets the connection, and the client may never see what it was told.
+    async fn say_goodbye(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_flush(cx)).await?;
+        self.io.shutdown().await?;
+        let mut unwanted = [0; 1024];
+        let hang_up = async {
+            while self.io.read(&mut unwanted).await? > 0 {}
+            Ok(())
         };
-        // Best effort: the session has its reason already.
-        let _ = tokio::time::timeout(limit, flush).await;
+        tokio::time::timeout(LINGER, hang_up).await.unwrap_or(Ok(()))
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

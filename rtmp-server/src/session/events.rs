@@ -1,8 +1,10 @@
 //! What a client's events do: observers are asked and told, media are passed on.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures::FutureExt;
 use rtmp_amf::amf0::Value;
 use rtmp_core::MediaMessage;
 use rtmp_core::chunk::MessageStreamId;
@@ -24,9 +26,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             ServerEvent::HandshakeDone(kind) => debug!(parent: &self.span, ?kind, "handshake done"),
             ServerEvent::Connect(request) => self.handle_connect(request).await?,
             ServerEvent::Publish { stream, request } => self.handle_publish(stream, request).await?,
-            ServerEvent::Unpublish { stream } => self.stop_publish(stream, &CloseReason::Requested).await,
+            ServerEvent::Unpublish { stream } => self.stop_publish(stream, &CloseReason::Requested).await?,
             ServerEvent::Play { stream, request } => self.handle_play(stream, request).await?,
-            ServerEvent::StopPlay { stream } => self.stop_play(stream, &CloseReason::Requested).await,
+            ServerEvent::StopPlay { stream } => self.stop_play(stream, &CloseReason::Requested).await?,
             ServerEvent::Pause { stream, paused, .. } => self.handle_pause(stream, paused)?,
             ServerEvent::Seek { stream, position } => self.handle_seek(stream, position)?,
             ServerEvent::Receive { stream, kind, wanted } => self.handle_receive(stream, kind, wanted)?,
@@ -60,13 +62,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 
     async fn handle_connect(&mut self, request: ConnectRequest) -> Result<(), CloseReason> {
         let limit = self.config.timeouts.verdict;
+        let session = self.info.clone();
+        let request = session.set_connect_request(request);
         let mut reply = ConnectReply::default();
         for observer in &self.observers.connect {
             let no_answer = || Verdict::reject(StatusCode::ConnectRejected, "no decision in time");
-            match ask(&self.info, limit, observer.on_connect(&self.info, &request))
+            match ask(&self.info, limit, observer.on_connect(&self.info, request))
                 .await?
                 .unwrap_or_else(no_answer)
             {
+                Verdict::Accept(granted) if granted == ConnectReply::default() => {}
                 Verdict::Accept(granted) => reply = granted,
                 Verdict::Reject(status) => {
                     info!(parent: &self.span, app = %Shortened(request.app()), "connect refused: {status}");
@@ -74,9 +79,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                     return Err(CloseReason::Refused);
                 }
             }
+            self.agreed.connect += 1;
         }
         debug!(parent: &self.span, app = %Shortened(request.app()), "connected");
-        self.info.set_connect_request(request);
         self.machine.accept_connect(&reply).map_err(protocol)
     }
 
@@ -89,7 +94,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         let mut request = request;
         let mut sinks = Vec::new();
         let mut refusal = None;
-        for observer in &self.observers.publish {
+        for (place, observer) in self.observers.publish.iter().enumerate() {
             let no_answer = || Verdict::reject(StatusCode::PublishFailed, "no decision in time");
             match ask(&self.info, limit, observer.on_publish(&self.info, &request))
                 .await?
@@ -100,6 +105,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                     if let Some(name) = grant.rename {
                         request = PublishRequest::new(name, request.kind().clone());
                     }
+                    let info =
+                        StreamInfo::new(self.info.clone(), stream, request.stream_name(), request.query());
+                    self.agreed.publish = Some((info, place + 1));
                 }
                 Verdict::Reject(status) => {
                     refusal = Some(status);
@@ -110,11 +118,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         let name = Shortened(request.stream_name());
         if let Some(status) = refusal {
             info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "publish refused: {status}");
-            return self.machine.reject_publish(stream, &status).map_err(protocol);
+            self.machine.reject_publish(stream, &status).map_err(protocol)?;
+            drop(sinks);
+            return self.tell_agreed(&CloseReason::Refused).await;
         }
         info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "publishing");
         let info = StreamInfo::new(self.info.clone(), stream, request.stream_name(), request.query());
         self.publications.push(Publication { stream: info, sinks });
+        self.agreed.publish = None;
         self.machine.accept_publish(stream).map_err(protocol)
     }
 
@@ -127,7 +138,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         let mut request = request;
         let mut source = None;
         let mut refusal = None;
-        for observer in &self.observers.play {
+        for (place, observer) in self.observers.play.iter().enumerate() {
             let no_answer = || Verdict::reject(StatusCode::PlayFailed, "no decision in time");
             match ask(&self.info, limit, observer.on_play(&self.info, &request))
                 .await?
@@ -138,6 +149,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                     if let Some(name) = grant.rename {
                         request = request.renamed(name);
                     }
+                    let info =
+                        StreamInfo::new(self.info.clone(), stream, request.stream_name(), request.query());
+                    self.agreed.play = Some((info, place + 1));
                 }
                 Verdict::Reject(status) => {
                     refusal = Some(status);
@@ -152,12 +166,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "playing");
                 let info = StreamInfo::new(self.info.clone(), stream, request.stream_name(), request.query());
                 self.players.push(Player { stream: info, source });
+                self.agreed.play = None;
                 self.machine.accept_play(stream).map_err(protocol)
             }
-            (refusal, _) => {
+            (refusal, source) => {
+                drop(source);
                 let status = refusal.unwrap_or_else(not_found);
                 info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "play refused: {status}");
-                self.machine.reject_play(stream, &status).map_err(protocol)
+                self.machine.reject_play(stream, &status).map_err(protocol)?;
+                self.tell_agreed(&CloseReason::Refused).await
             }
         }
     }
@@ -234,59 +251,101 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             .find(|player| player.stream.id() == stream)
     }
 
-    pub(super) async fn stop_publish(&mut self, stream: MessageStreamId, reason: &CloseReason) {
-        let limit = self.config.timeouts.verdict;
-        let Some(place) = self
-            .publications
-            .iter()
-            .position(|publication| publication.stream.id() == stream)
-        else {
-            return;
+    async fn stop_publish(
+        &mut self,
+        stream: MessageStreamId,
+        reason: &CloseReason,
+    ) -> Result<(), CloseReason> {
+        let is_wanted = |publication: &Publication| publication.stream.id() == stream;
+        let Some(place) = self.publications.iter().position(is_wanted) else {
+            return Ok(());
         };
         let Publication { stream, sinks } = self.publications.swap_remove(place);
         // First of all the name is free again.
         drop(sinks);
-        info!(parent: &self.span, name = %Shortened(stream.name()), "no longer publishing: {reason}");
-        for observer in &self.observers.publish {
-            tell(&self.span, limit, observer.on_unpublish(&stream, reason)).await;
-        }
+        self.tell_unpublished(&stream, usize::MAX, reason).await
     }
 
-    pub(super) async fn stop_play(&mut self, stream: MessageStreamId, reason: &CloseReason) {
-        let limit = self.config.timeouts.verdict;
+    pub(super) async fn stop_play(
+        &mut self,
+        stream: MessageStreamId,
+        reason: &CloseReason,
+    ) -> Result<(), CloseReason> {
         let Some(place) = self
             .players
             .iter()
             .position(|player| player.stream.id() == stream)
         else {
-            return;
+            return Ok(());
         };
+        // What is played next on this stream must not begin with the rest of this.
+        self.outbox.take_back(stream);
         let Player { stream, source } = self.players.swap_remove(place);
         drop(source);
-        info!(parent: &self.span, name = %Shortened(stream.name()), "no longer playing: {reason}");
-        for observer in &self.observers.play {
-            tell(&self.span, limit, observer.on_stop(&stream, reason)).await;
+        self.tell_stopped(&stream, usize::MAX, reason).await
+    }
+
+    /// The closing calls of everything that was accepted, if only by some.
+    pub(super) async fn tell_observers(&mut self, reason: &CloseReason) {
+        // First of all the names are free again.
+        let publications = self.publications.drain(..).map(|publication| publication.stream);
+        let publications: Vec<_> = publications.collect();
+        let players: Vec<_> = self.players.drain(..).map(|player| player.stream).collect();
+        // There is nothing left that a panic could end.
+        for stream in &publications {
+            let _ = self.tell_unpublished(stream, usize::MAX, reason).await;
+        }
+        for stream in &players {
+            let _ = self.tell_stopped(stream, usize::MAX, reason).await;
+        }
+        let _ = self.tell_agreed(reason).await;
+        let limit = self.config.timeouts.verdict;
+        for observer in self.observers.connect.iter().take(self.agreed.connect) {
+            let _ = tell(&self.span, limit, observer.on_disconnect(&self.info, reason)).await;
         }
     }
 
-    /// The closing calls of everything that was accepted.
-    pub(super) async fn tell_observers(&mut self, reason: &CloseReason) {
-        while let Some(stream) = self
-            .publications
-            .first()
-            .map(|publication| publication.stream.id())
-        {
-            self.stop_publish(stream, reason).await;
+    /// The closing calls of a request that some have accepted, but not all.
+    async fn tell_agreed(&mut self, reason: &CloseReason) -> Result<(), CloseReason> {
+        if let Some((stream, count)) = self.agreed.publish.take() {
+            self.tell_unpublished(&stream, count, reason).await?;
         }
-        while let Some(stream) = self.players.first().map(|player| player.stream.id()) {
-            self.stop_play(stream, reason).await;
+        if let Some((stream, count)) = self.agreed.play.take() {
+            self.tell_stopped(&stream, count, reason).await?;
         }
-        if self.info.connect_request().is_some() {
-            let limit = self.config.timeouts.verdict;
-            for observer in &self.observers.connect {
-                tell(&self.span, limit, observer.on_disconnect(&self.info, reason)).await;
-            }
+        Ok(())
+    }
+
+    /// Tells all of the first `count` observers, even if one of them panics.
+    async fn tell_unpublished(
+        &mut self,
+        stream: &StreamInfo,
+        count: usize,
+        reason: &CloseReason,
+    ) -> Result<(), CloseReason> {
+        info!(parent: &self.span, name = %Shortened(stream.name()), "no longer publishing: {reason}");
+        let limit = self.config.timeouts.verdict;
+        let mut told = Ok(());
+        for observer in self.observers.publish.iter().take(count) {
+            told = told.and(tell(&self.span, limit, observer.on_unpublish(stream, reason)).await);
         }
+        told
+    }
+
+    /// Tells all of the first `count` observers, even if one of them panics.
+    async fn tell_stopped(
+        &mut self,
+        stream: &StreamInfo,
+        count: usize,
+        reason: &CloseReason,
+    ) -> Result<(), CloseReason> {
+        info!(parent: &self.span, name = %Shortened(stream.name()), "no longer playing: {reason}");
+        let limit = self.config.timeouts.verdict;
+        let mut told = Ok(());
+        for observer in self.observers.play.iter().take(count) {
+            told = told.and(tell(&self.span, limit, observer.on_stop(stream, reason)).await);
+        }
+        told
     }
 }
 
@@ -304,8 +363,11 @@ async fn ask<R>(
 }
 
 /// Waits for an observer that is told something, as long as it may take.
-async fn tell(span: &Span, limit: Duration, notice: impl Future<Output = ()>) {
-    if tokio::time::timeout(limit, notice).await.is_err() {
-        debug!(parent: span, "an observer took too long");
+async fn tell(span: &Span, limit: Duration, notice: impl Future<Output = ()>) -> Result<(), CloseReason> {
+    match tokio::time::timeout(limit, AssertUnwindSafe(notice).catch_unwind()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => return Err(CloseReason::ObserverPanicked),
+        Err(_) => debug!(parent: span, "an observer took too long"),
     }
+    Ok(())
 }

@@ -5,15 +5,17 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
+use rtmp_core::chunk::MessageStreamId;
 use tokio::io::AsyncWrite;
 
 use crate::Batch;
+use crate::source::Piece;
 
 /// Pieces of media in wire form. Protocol bytes go in front of them, but never into one that has begun.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    pub(super) media: VecDeque<Bytes>,
+    pub(super) media: VecDeque<Piece>,
     /// The first piece has been sent in part.
     has_begun: bool,
 }
@@ -21,6 +23,13 @@ pub(super) struct Outbox {
 impl Outbox {
     pub(super) fn is_empty(&self) -> bool {
         self.media.is_empty()
+    }
+
+    /// Forgets what was not begun of a stream's media.
+    pub(super) fn take_back(&mut self, stream: MessageStreamId) {
+        let mut has_begun = self.has_begun;
+        self.media
+            .retain(|piece| std::mem::take(&mut has_begun) || piece.stream != stream);
     }
 
     /// Writes once, as much as one vectored write takes.
@@ -34,10 +43,10 @@ impl Outbox {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let mut count = 0;
         let begun = usize::from(self.has_begun);
-        let pieces = self.media.iter().take(begun).map(Bytes::as_ref);
+        let pieces = self.media.iter().take(begun).map(Piece::wire);
         let pieces = pieces
             .chain([control.as_ref()])
-            .chain(self.media.iter().skip(begun).map(Bytes::as_ref));
+            .chain(self.media.iter().skip(begun).map(Piece::wire));
         for (slice, piece) in slices.iter_mut().zip(pieces.filter(|piece| !piece.is_empty())) {
             *slice = IoSlice::new(piece);
             count += 1;
@@ -64,7 +73,7 @@ impl Outbox {
     /// begun, when that one is.
     fn advance_media(&mut self, mut written: usize) -> usize {
         while written > 0 {
-            let Some(front) = self.media.front_mut() else {
+            let Some(Piece { wire: front, .. }) = self.media.front_mut() else {
                 break;
             };
             if written < front.len() {
@@ -85,6 +94,8 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use std::task::Waker;
+
+    use bytes::Bytes;
 
     use super::*;
 
@@ -121,16 +132,44 @@ mod tests {
         }
     }
 
+    fn piece(stream: u32, wire: &'static [u8]) -> Piece {
+        Piece {
+            stream: MessageStreamId::new(stream),
+            wire: Bytes::from_static(wire),
+        }
+    }
+
+    #[test]
+    fn media_of_a_stream_are_taken_back_but_for_a_piece_that_has_begun() {
+        let mut io = Narrow(2, Vec::new());
+        let mut outbox = Outbox::default();
+        outbox.media.extend([
+            piece(1, b"aaaa"),
+            piece(2, b"bb"),
+            piece(1, b"ccc"),
+            piece(2, b"dd"),
+        ]);
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut write = |outbox: &mut Outbox| {
+            let written = outbox.poll_write(Pin::new(&mut io), &mut cx, &mut BytesMut::new());
+            assert!(written.is_ready());
+        };
+        write(&mut outbox);
+        outbox.take_back(MessageStreamId::new(1));
+        while !outbox.is_empty() {
+            write(&mut outbox);
+        }
+        assert_eq!(io.1, b"aaaabbdd");
+    }
+
     #[test]
     fn protocol_bytes_go_between_pieces_and_never_into_one() {
         for width in 1..12 {
             let mut io = Narrow(width, Vec::new());
             let mut outbox = Outbox::default();
-            outbox.media.extend([
-                Bytes::from_static(b"aaaa"),
-                Bytes::from_static(b"bb"),
-                Bytes::from_static(b"ccc"),
-            ]);
+            outbox
+                .media
+                .extend([piece(1, b"aaaa"), piece(1, b"bb"), piece(1, b"ccc")]);
             let mut control = BytesMut::from(&b"11"[..]);
             let mut cx = Context::from_waker(Waker::noop());
             let mut writes = 0;
