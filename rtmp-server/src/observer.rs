@@ -68,6 +68,13 @@ pub trait PlayObserver: Send + Sync {
         Verdict::accept()
     }
 
+    /// A client asks how long a recorded stream is, before it plays it. `None` passes the question on; a stream whose
+    /// length nobody knows is a live one.
+    async fn stream_length(&self, session: &SessionInfo, request: &PlayRequest) -> Option<Duration> {
+        let _ = (session, request);
+        None
+    }
+
     /// A player has paused, or goes on.
     fn on_pause(&self, stream: &StreamInfo, paused: bool) {
         let _ = (stream, paused);

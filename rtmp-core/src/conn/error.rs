@@ -1,8 +1,8 @@
 //! What ends a connection, and what does not.
 
-use crate::chunk::{ChunkError, EncodeError, MessageStreamId, MessageType};
+use crate::chunk::{ChunkError, EncodeError, MessageStreamId};
 use crate::handshake::HandshakeError;
-use crate::message::MessageError;
+use crate::message::{Command, MessageError};
 
 /// Why a machine can not go on, or refuses a command of its caller.
 #[derive(Debug, thiserror::Error)]
@@ -52,14 +52,17 @@ pub enum Ignored {
         /// The stream that the message named.
         stream: MessageStreamId,
     },
-    /// A message that means nothing here.
-    Message {
-        /// Its type.
-        message_type: MessageType,
-    },
     /// A command that means nothing here, or comes at a time when it means nothing.
     Command {
         /// Its name, lossily decoded and cut to 64 bytes.
         name: String,
     },
+}
+
+impl Ignored {
+    pub(super) fn command(command: &Command) -> Self {
+        Self::Command {
+            name: command.name.to_string_lossy().chars().take(64).collect(),
+        }
+    }
 }

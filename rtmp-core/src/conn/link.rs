@@ -1,14 +1,18 @@
 //! What both roles do alike: chunks to messages and back, acknowledgements, bandwidth, pings.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use rtmp_amf::amf0::Value;
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::{ConnLimits, DEFAULT_WINDOW, ProtocolError};
+use super::acknowledged::Acknowledged;
+use super::{ConnLimits, DEFAULT_WINDOW, Direction, ProtocolError};
 use crate::chunk::{ChunkDecoder, ChunkEncoder, MessageStreamId, MessageType, RawMessage};
 use crate::message::{
-    Aggregate, BandwidthLimit, Command, Control, MediaMessage, Message, MessageError, UserControl,
+    Aggregate, BandwidthLimit, Command, Control, MediaMessage, Message, MessageError, Status, TransactionId,
+    UserControl,
 };
 
 /// The count of received bytes starts anew when it gets here. The specification lets it wrap at 2^32, and some
@@ -49,6 +53,8 @@ pub(super) struct Link {
     unacknowledged: u32,
     /// How often the peer wants acknowledgements.
     peer_window: u32,
+    /// What the peer says it has received.
+    acknowledged: Acknowledged,
     /// The window that we told the peer.
     announced_window: Option<u32>,
     /// The limit that the peer set on us, for the Dynamic limit type behind it.
@@ -58,6 +64,16 @@ pub(super) struct Link {
     /// The ping that we wait for: its value, and when it was sent.
     pending_ping: Option<(u32, Duration)>,
     round_trip: Option<Duration>,
+    tap: Option<Tap>,
+}
+
+/// Sees every message.
+struct Tap(Box<dyn FnMut(Direction, &RawMessage) + Send>);
+
+impl fmt::Debug for Tap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tap")
+    }
 }
 
 impl Link {
@@ -71,11 +87,13 @@ impl Link {
             sequence: 0,
             unacknowledged: 0,
             peer_window: DEFAULT_WINDOW,
+            acknowledged: Acknowledged::default(),
             announced_window: None,
             bandwidth: None,
             owed_pong: None,
             pending_ping: None,
             round_trip: None,
+            tap: None,
         }
     }
 
@@ -97,6 +115,14 @@ impl Link {
 
     pub(super) fn round_trip(&self) -> Option<Duration> {
         self.round_trip
+    }
+
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged.total()
+    }
+
+    pub(super) fn set_tap(&mut self, tap: Box<dyn FnMut(Direction, &RawMessage) + Send>) {
+        self.tap = Some(Tap(tap));
     }
 
     /// Grants the peer the limits of one that publishes or plays.
@@ -125,6 +151,9 @@ impl Link {
                 self.settle()?;
                 return Ok(None);
             };
+            if let Some(Tap(tap)) = &mut self.tap {
+                tap(Direction::Received, &raw);
+            }
             let message = match Message::decode_with(raw, self.limits.amf) {
                 Ok(message) => message,
                 Err(error @ MessageError::ShortBody { .. }) => return Err(ProtocolError::Message(error)),
@@ -160,7 +189,10 @@ impl Link {
         match control {
             // The decoder has obeyed both.
             Control::SetChunkSize(_) | Control::Abort(_) => {}
-            Control::Acknowledgement(sequence) => return Ok(Some(Incoming::Acknowledgement(sequence))),
+            Control::Acknowledgement(sequence) => {
+                self.acknowledged.note(sequence);
+                return Ok(Some(Incoming::Acknowledgement(sequence)));
+            }
             // 0 would ask for endless acknowledgements; some peers send it to mean none.
             Control::WindowAckSize(0) => {}
             Control::WindowAckSize(window) => self.peer_window = window,
@@ -247,9 +279,32 @@ impl Link {
         self.send(&Message::Command { stream, command })
     }
 
+    /// `_result` or `_error`, if an answer is wanted.
+    pub(super) fn answer_call(
+        &mut self,
+        transaction: TransactionId,
+        result: Result<Value, Status>,
+    ) -> Result<(), ProtocolError> {
+        if !transaction.expects_answer() {
+            return Ok(());
+        }
+        let answer = match result {
+            Ok(value) => Command::result(transaction).with_argument(value),
+            Err(status) => Command::error(transaction, &status),
+        };
+        self.send_command(MessageStreamId::CONNECTION, answer)
+    }
+
     fn send(&mut self, message: &Message) -> Result<(), ProtocolError> {
         let raw = message.encode().map_err(ProtocolError::EncodeMessage)?;
-        Ok(self.encoder.encode(&raw, &mut self.output)?)
+        self.send_raw(&raw)
+    }
+
+    pub(super) fn send_raw(&mut self, raw: &RawMessage) -> Result<(), ProtocolError> {
+        if let Some(Tap(tap)) = &mut self.tap {
+            tap(Direction::Sent, raw);
+        }
+        Ok(self.encoder.encode(raw, &mut self.output)?)
     }
 
     pub(super) fn send_media(
@@ -258,12 +313,13 @@ impl Link {
         message: &MediaMessage,
     ) -> Result<(), ProtocolError> {
         let raw = message.to_raw(stream);
-        if message.is_sequence_header() {
-            self.encoder.encode_full(&raw, &mut self.output)?;
-        } else {
-            self.encoder.encode(&raw, &mut self.output)?;
+        if !message.is_sequence_header() {
+            return self.send_raw(&raw);
         }
-        Ok(())
+        if let Some(Tap(tap)) = &mut self.tap {
+            tap(Direction::Sent, &raw);
+        }
+        Ok(self.encoder.encode_full(&raw, &mut self.output)?)
     }
 }
 

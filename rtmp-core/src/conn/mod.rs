@@ -53,6 +53,8 @@
 //! # Ok::<(), rtmp_core::conn::ProtocolError>(())
 //! ```
 
+mod acknowledged;
+mod calls;
 mod client;
 mod error;
 mod limits;
@@ -63,6 +65,15 @@ pub use client::{ClientConfig, ClientEvent, ClientMachine};
 pub use error::{Ignored, ProtocolError};
 pub use limits::ConnLimits;
 pub use server::{ServerConfig, ServerEvent, ServerMachine};
+
+/// Which way a message goes, seen from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the peer.
+    Received,
+    /// To the peer.
+    Sent,
+}
 
 /// The window acknowledgement size and peer bandwidth that both roles announce, and assume until the peer says
 /// otherwise, in bytes. Not specified; what Flash Player, librtmp and most servers use.

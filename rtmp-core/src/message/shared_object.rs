@@ -112,7 +112,12 @@ impl SharedObjectMessage {
             }
             events.push(SharedObjectEvent::decode(event, body.split_to(length))?);
         }
-        Ok(Self { name, version, persistence, events })
+        Ok(Self {
+            name,
+            version,
+            persistence,
+            events,
+        })
     }
 
     /// The body of a message of type 19.
@@ -153,12 +158,21 @@ impl SharedObjectEvent {
                 }
                 Self::Change(slots)
             }
-            5 => Self::Success { key: take_name(&mut data)? },
+            5 => Self::Success {
+                key: take_name(&mut data)?,
+            },
             6 => Self::SendMessage(amf0::decode_all(data)?),
-            7 => Self::Status { code: take_name(&mut data)?, level: take_name(&mut data)? },
+            7 => Self::Status {
+                code: take_name(&mut data)?,
+                level: take_name(&mut data)?,
+            },
             8 => Self::Clear,
-            9 => Self::Remove { key: take_name(&mut data)? },
-            10 => Self::RequestRemove { key: take_name(&mut data)? },
+            9 => Self::Remove {
+                key: take_name(&mut data)?,
+            },
+            10 => Self::RequestRemove {
+                key: take_name(&mut data)?,
+            },
             11 => Self::UseSuccess,
             event => Self::Other { event, data },
         })
@@ -260,19 +274,31 @@ mod tests {
             events: vec![
                 SharedObjectEvent::Use,
                 SharedObjectEvent::Release,
-                SharedObjectEvent::RequestChange { key: key(), value: 1.0.into() },
+                SharedObjectEvent::RequestChange {
+                    key: key(),
+                    value: 1.0.into(),
+                },
                 SharedObjectEvent::Change(vec![(key(), 2.0.into()), ("name".into(), "ann".into())]),
                 SharedObjectEvent::Success { key: key() },
                 SharedObjectEvent::SendMessage(vec!["hello".into(), true.into()]),
-                SharedObjectEvent::Status { code: "SharedObject.NoReadAccess".into(), level: "error".into() },
+                SharedObjectEvent::Status {
+                    code: "SharedObject.NoReadAccess".into(),
+                    level: "error".into(),
+                },
                 SharedObjectEvent::Clear,
                 SharedObjectEvent::Remove { key: key() },
                 SharedObjectEvent::RequestRemove { key: key() },
                 SharedObjectEvent::UseSuccess,
-                SharedObjectEvent::Other { event: 77, data: Bytes::from_static(b"what") },
+                SharedObjectEvent::Other {
+                    event: 77,
+                    data: Bytes::from_static(b"what"),
+                },
             ],
         };
-        assert_eq!(SharedObjectMessage::decode(message.encode().unwrap()), Ok(message));
+        assert_eq!(
+            SharedObjectMessage::decode(message.encode().unwrap()),
+            Ok(message)
+        );
     }
 
     #[test]
@@ -287,7 +313,10 @@ mod tests {
     #[test]
     fn an_event_longer_than_the_message_is_refused() {
         let body = Bytes::from_static(b"\0\x02so\0\0\0\0\0\0\0\0\0\0\0\0\x04\xff\xff\xff\xff");
-        assert_eq!(SharedObjectMessage::decode(body), Err(SharedObjectError::Truncated));
+        assert_eq!(
+            SharedObjectMessage::decode(body),
+            Err(SharedObjectError::Truncated)
+        );
     }
 
     proptest! {

@@ -1,10 +1,15 @@
 //! What a server answers, in which order, under which id, on which chunk stream.
 
-use rtmp_amf::amf0::{Object, Value};
-use rtmp_core::chunk::RawMessage;
-use rtmp_core::conn::{ProtocolError, ServerConfig};
-use rtmp_core::message::{Command, ConnectReply, Message, Status, StatusCode, TransactionId};
+use std::sync::{Arc, Mutex};
 
+use rtmp_amf::amf0::{Object, Value};
+use rtmp_core::chunk::{MessageType, RawMessage};
+use rtmp_core::conn::{Direction, ProtocolError, ServerConfig, ServerEvent};
+use rtmp_core::message::{
+    Command, ConnectReply, Message, PlayOptions, Status, StatusCode, TransactionId, Transition,
+};
+
+use crate::described;
 use crate::scripted::{Client, Server, command, connect_to, odd_transaction, on_status, stream};
 
 fn decoded(raw: &RawMessage) -> Command {
@@ -94,7 +99,7 @@ fn what_a_client_adds_to_connect_reaches_the_server() {
         .with_argument(Value::Null);
     server.send(0, command);
     let event = server.poll().unwrap();
-    let Some(rtmp_core::conn::ServerEvent::Connect(request)) = event else {
+    let Some(ServerEvent::Connect(request)) = event else {
         panic!("{event:?}");
     };
     assert_eq!((request.app(), request.app_query()), ("live", Some("token=1")));
@@ -368,7 +373,15 @@ fn a_client_answers_calls_and_gets_answers_by_their_ids() {
     client.send(0, command("_onbwcheck", 5).with_argument(1.0));
     client.send(0, command("onBWDone", 0));
     assert_eq!(client.events(), ["call _onbwcheck 5", "call onBWDone 0"]);
-    assert_eq!(client.replies(), ["3/0 _result 5 Null"]);
+    client
+        .machine
+        .answer_call(TransactionId::new(5), Ok(1.5.into()))
+        .unwrap();
+    client
+        .machine
+        .answer_call(TransactionId::NONE, Ok(Value::Null))
+        .unwrap();
+    assert_eq!(client.replies(), ["3/0 _result 5 Number(1.5)"]);
     let first = client.machine.call(stream(0), "add", vec![1.0.into()]).unwrap();
     let second = client.machine.call(stream(0), "sub", Vec::new()).unwrap();
     let third = client.machine.call(stream(0), "late", Vec::new()).unwrap();
@@ -392,4 +405,69 @@ fn a_client_takes_a_result_for_the_start_of_a_publication() {
     assert_eq!(client.events(), ["publishing 1 "]);
     client.send(1, on_status("NetStream.Publish.Start"));
     assert_eq!(client.events(), ["status 1 NetStream.Publish.Start"]);
+}
+
+#[test]
+fn a_server_calls_its_client_and_gets_answers_by_their_ids() {
+    let mut server = Server::connected();
+    let first = server.machine.call(stream(0), "add", vec![1.0.into()]).unwrap();
+    let second = server.machine.call(stream(0), "sub", Vec::new()).unwrap();
+    let third = server.machine.call(stream(0), "late", Vec::new()).unwrap();
+    server.machine.forget(third);
+    assert_eq!([first, second, third].map(|id| id.get()), [1.0, 2.0, 3.0]);
+    assert_eq!(
+        server.replies(),
+        ["3/0 add 1 Number(1.0)", "3/0 sub 2", "3/0 late 3"]
+    );
+    server.send(
+        0,
+        command("_error", 2).with_argument(Value::Object(Object::new())),
+    );
+    server.send(0, command("_result", 1).with_argument(2.0));
+    server.send(0, command("_result", 3));
+    let mut answers = Vec::new();
+    while let Some(event) = server.poll().unwrap() {
+        answers.push(match event {
+            ServerEvent::CallReturned { transaction, .. } => format!("returned {}", transaction.get()),
+            ServerEvent::CallFailed { transaction, .. } => format!("failed {}", transaction.get()),
+            other => described::server_event(&other),
+        });
+    }
+    assert_eq!(answers, ["failed 2", "returned 1", "ignored _result"]);
+}
+
+#[test]
+fn a_player_that_goes_over_to_another_stream_is_told_when_it_has() {
+    let mut server = Server::playing();
+    let options = PlayOptions::new("cam_low", Transition::Switch).leaving("cam");
+    server.send(1, options.to_command());
+    let event = server.poll().unwrap();
+    assert!(
+        matches!(&event, Some(ServerEvent::Transition { options: asked, .. }) if *asked == options),
+        "{event:?}"
+    );
+    server.machine.accept_transition(stream(1)).unwrap();
+    let replies = server.replies();
+    assert_eq!(replies[0], "5/1 onStatus 0 NetStream.Play.Transition");
+    assert!(replies[1].starts_with("7/1 data at 0"), "{replies:?}");
+    server.send(1, command("play2", 0).with_argument(Value::Null));
+    assert_eq!(server.events(), ["ignored play2"]);
+    assert_eq!(server.replies(), ["5/1 onStatus 0 NetStream.Play.Failed"]);
+}
+
+#[test]
+fn a_tap_sees_what_goes_both_ways() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let mut server = Server::connected();
+    let tapped = Arc::clone(&seen);
+    server
+        .machine
+        .set_tap(move |direction, raw| tapped.lock().unwrap().push((direction, raw.message_type)));
+    server.send(0, command("createStream", 2));
+    server.exchange();
+    let expected = [
+        (Direction::Received, MessageType::Command),
+        (Direction::Sent, MessageType::Command),
+    ];
+    assert_eq!(*seen.lock().unwrap(), expected);
 }

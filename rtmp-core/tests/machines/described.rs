@@ -62,7 +62,6 @@ fn ignored(ignored: &Ignored) -> String {
     match ignored {
         Ignored::Command { name } => format!("ignored {name}"),
         Ignored::Media { stream } => format!("ignored media on {stream}"),
-        Ignored::Message { message_type } => format!("ignored {message_type:?}"),
         Ignored::Undecodable(_) => "ignored undecodable command".to_owned(),
         other => format!("{other:?}"),
     }
@@ -94,6 +93,8 @@ pub(crate) fn server_event(event: &ServerEvent) -> String {
         ServerEvent::UserControl(event) => user_control(event),
         ServerEvent::Acknowledgement(sequence) => format!("acknowledgement {sequence}"),
         ServerEvent::CloseRequested => "close requested".to_owned(),
+        ServerEvent::StreamLength { name, .. } => format!("stream length {name}"),
+        ServerEvent::Other(raw) => format!("other {:?}", raw.message_type),
         ServerEvent::Ignored(what) => ignored(what),
         other => format!("{other:?}"),
     }
@@ -126,6 +127,7 @@ pub(crate) fn client_event(event: &ClientEvent) -> String {
         }
         ClientEvent::Acknowledgement(sequence) => format!("acknowledgement {sequence}"),
         ClientEvent::CloseRequested => "close requested".to_owned(),
+        ClientEvent::Other(raw) => format!("other {:?}", raw.message_type),
         ClientEvent::Ignored(what) => ignored(what),
         other => format!("{other:?}"),
     }

@@ -3,7 +3,7 @@
 use rtmp_amf::amf0::{Object, Value};
 use rtmp_core::conn::{ClientConfig, ClientMachine, ProtocolError};
 use rtmp_core::handshake::{HandshakeError, HandshakePacket};
-use rtmp_core::message::{Command, Control, PlayRequest, PublishRequest, StatusCode};
+use rtmp_core::message::{Command, Control, PlayRequest, PublishRequest, StatusCode, TransactionId};
 
 use bytes::BytesMut;
 use std::time::Duration;
@@ -291,7 +291,7 @@ fn media_without_or_before_the_start_belong_to_the_stream_that_asked() {
 }
 
 #[test]
-fn a_server_that_calls_and_closes_is_answered_and_believed() {
+fn a_server_that_calls_and_closes_can_be_answered_and_is_believed() {
     let mut client = Client::with_stream();
     client.send(0, command("anything", 8).with_argument(Value::Null));
     client.send(0, command("deleteStream", 0).with_argument(1.0));
@@ -306,6 +306,12 @@ fn a_server_that_calls_and_closes_is_answered_and_believed() {
             "close requested",
         ]
     );
+    for id in [8, 9] {
+        client
+            .machine
+            .answer_call(TransactionId::new(id), Ok(Value::Null))
+            .unwrap();
+    }
     assert_eq!(client.replies(), ["3/0 _result 8 Null", "3/0 _result 9 Null"]);
     publish(&mut client);
 }

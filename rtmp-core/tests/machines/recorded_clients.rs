@@ -141,6 +141,7 @@ fn ffmpeg_plays_and_stops() {
         let events = [
             "handshake Digest(DigestFirst)",
             &format!("connect {app}"),
+            &format!("stream length {name}"),
             &format!("play 1 {name}"),
             "SetBufferLength(1, 3000)",
             "stop play 1",

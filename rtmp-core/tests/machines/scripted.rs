@@ -205,6 +205,9 @@ impl Server {
     pub(crate) fn poll(&mut self) -> Result<Option<ServerEvent>, ProtocolError> {
         loop {
             let event = self.machine.poll_event(&mut self.peer.sent, self.now)?;
+            if let Some(ServerEvent::StreamLength { transaction, .. }) = &event {
+                self.machine.answer_stream_length(*transaction, None)?;
+            }
             if event.is_some() || self.machine.output().len() < OUTPUT_HIGH_WATER {
                 return Ok(event);
             }

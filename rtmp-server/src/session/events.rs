@@ -10,8 +10,8 @@ use rtmp_core::MediaMessage;
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::ServerEvent;
 use rtmp_core::message::{
-    Command, ConnectReply, ConnectRequest, MediaKind, PlayRequest, PublishRequest, Shortened, Status,
-    StatusCode,
+    Command, ConnectReply, ConnectRequest, MediaKind, PlayOptions, PlayRequest, PublishRequest, Shortened,
+    Status, StatusCode, TransactionId,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{Span, debug, info, trace};
@@ -32,6 +32,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             ServerEvent::Pause { stream, paused, .. } => self.handle_pause(stream, paused)?,
             ServerEvent::Seek { stream, position } => self.handle_seek(stream, position)?,
             ServerEvent::Receive { stream, kind, wanted } => self.handle_receive(stream, kind, wanted)?,
+            ServerEvent::Transition { stream, options } => self.handle_transition(stream, options).await?,
+            ServerEvent::StreamLength { transaction, name } => {
+                self.handle_stream_length(transaction, name).await?;
+            }
             ServerEvent::Call { stream, command } => self.handle_call(stream, command).await?,
             ServerEvent::CloseRequested => return Err(CloseReason::Requested),
             ServerEvent::UserControl(event) => trace!(parent: &self.span, ?event, "user control"),
@@ -134,11 +138,43 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         stream: MessageStreamId,
         request: PlayRequest,
     ) -> Result<(), CloseReason> {
+        match self.ask_for_source(stream, request).await? {
+            Ok(player) => {
+                self.players.push(player);
+                self.machine.accept_play(stream).map_err(protocol)
+            }
+            Err(status) => self.machine.reject_play(stream, &status).map_err(protocol),
+        }
+    }
+
+    /// A player goes over to another stream: the observers are asked as for any other, and the new source takes the
+    /// place of the old one.
+    async fn handle_transition(
+        &mut self,
+        stream: MessageStreamId,
+        options: PlayOptions,
+    ) -> Result<(), CloseReason> {
+        let request = PlayRequest::new(options.name());
+        match self.ask_for_source(stream, request).await? {
+            Ok(player) => {
+                self.stop_play(stream, &CloseReason::Requested).await?;
+                self.players.push(player);
+                self.machine.accept_transition(stream).map_err(protocol)
+            }
+            Err(status) => self.machine.reject_transition(stream, &status).map_err(protocol),
+        }
+    }
+
+    /// Asks the observers for something to play, or for the status that says why not.
+    async fn ask_for_source(
+        &mut self,
+        stream: MessageStreamId,
+        mut request: PlayRequest,
+    ) -> Result<Result<Player, Status>, CloseReason> {
         let limit = self.config.timeouts.verdict;
-        let mut request = request;
         let mut source = None;
         let mut refusal = None;
-        for (place, observer) in self.observers.play.iter().enumerate() {
+        for observer in &self.observers.play {
             let no_answer = || Verdict::reject(StatusCode::PlayFailed, "no decision in time");
             match ask(&self.info, limit, observer.on_play(&self.info, &request))
                 .await?
@@ -149,9 +185,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                     if let Some(name) = grant.rename {
                         request = request.renamed(name);
                     }
-                    let info =
-                        StreamInfo::new(self.info.clone(), stream, request.stream_name(), request.query());
-                    self.agreed.play = Some((info, place + 1));
                 }
                 Verdict::Reject(status) => {
                     refusal = Some(status);
@@ -164,19 +197,37 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         match (refusal, source) {
             (None, Some(source)) => {
                 info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "playing");
-                let info = StreamInfo::new(self.info.clone(), stream, request.stream_name(), request.query());
-                self.players.push(Player { stream: info, source });
-                self.agreed.play = None;
-                self.machine.accept_play(stream).map_err(protocol)
+                let stream =
+                    StreamInfo::new(self.info.clone(), stream, request.stream_name(), request.query());
+                Ok(Ok(Player { stream, source }))
             }
-            (refusal, source) => {
-                drop(source);
+            (refusal, _) => {
                 let status = refusal.unwrap_or_else(not_found);
                 info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "play refused: {status}");
-                self.machine.reject_play(stream, &status).map_err(protocol)?;
-                self.tell_agreed(&CloseReason::Refused).await
+                Ok(Err(status))
             }
         }
+    }
+
+    async fn handle_stream_length(
+        &mut self,
+        transaction: TransactionId,
+        name: String,
+    ) -> Result<(), CloseReason> {
+        let limit = self.config.timeouts.verdict;
+        let request = PlayRequest::new(name);
+        let mut length = None;
+        for observer in &self.observers.play {
+            length = ask(&self.info, limit, observer.stream_length(&self.info, &request))
+                .await?
+                .flatten();
+            if length.is_some() {
+                break;
+            }
+        }
+        self.machine
+            .answer_stream_length(transaction, length)
+            .map_err(protocol)
     }
 
     fn handle_pause(&mut self, stream: MessageStreamId, paused: bool) -> Result<(), CloseReason> {

@@ -9,7 +9,8 @@ use super::{ClientMachine, Pending, Phase, Role};
 use crate::chunk::MessageStreamId;
 use crate::conn::ProtocolError;
 use crate::message::{
-    Command, ConnectRequest, Control, MediaMessage, PlayRequest, PublishRequest, TransactionId, UserControl,
+    Command, ConnectRequest, Control, MediaMessage, PlayOptions, PlayRequest, PublishRequest, Status,
+    TransactionId, UserControl,
 };
 
 /// Unanswered commands that are remembered although nothing depends on their answer.
@@ -232,9 +233,47 @@ impl ClientMachine {
         self.call_for(Pending::Call, stream, command)
     }
 
+    /// Announces to a content network that a stream is about to be played (`FCSubscribe`), as some ask for before `play`.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongPhase`] if the connection is not connected.
+    pub fn subscribe(&mut self, stream_name: &str) -> Result<(), ProtocolError> {
+        self.check_connected("subscribe")?;
+        self.send_courtesy("FCSubscribe", stream_name)
+    }
+
+    /// Asks a playing stream to go over to another. The server answers with a status.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn transition(
+        &mut self,
+        stream: MessageStreamId,
+        options: &PlayOptions,
+    ) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "go over to another stream")?;
+        self.link.send_command(stream, options.to_command())
+    }
+
+    /// Answers a remote call of the server, with the value it returns or a status that says why it failed. Without a
+    /// transaction id nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::EncodeMessage`] if the value can not be written as AMF0.
+    pub fn answer_call(
+        &mut self,
+        transaction: TransactionId,
+        result: Result<Value, Status>,
+    ) -> Result<(), ProtocolError> {
+        self.link.answer_call(transaction, result)
+    }
+
     /// Forgets a call whose answer is not wanted any more, so that a late one is ignored.
     pub fn forget(&mut self, transaction: TransactionId) {
-        self.pending.retain(|(id, _)| *id != transaction);
+        self.calls.forget(transaction);
     }
 
     /// Ends the connection in order: deletes the streams and takes no more input. What [`output`](Self::output)
@@ -248,7 +287,7 @@ impl ClientMachine {
             self.delete_stream(stream)?;
         }
         self.phase = Phase::Closed;
-        self.pending.clear();
+        self.calls.clear();
         Ok(())
     }
 
@@ -266,9 +305,8 @@ impl ClientMachine {
     /// What comes before a stream is closed or deleted. An answer that is still on its way must not be taken for that
     /// to a later request on a stream of the same number.
     fn take_leave(&mut self, stream: MessageStreamId, role: Role) -> Result<(), ProtocolError> {
-        self.pending.retain(
-            |(_, pending)| !matches!(pending, Pending::Publish(id) | Pending::Play(id) if *id == stream),
-        );
+        self.calls
+            .retain(|pending| !matches!(pending, Pending::Publish(id) | Pending::Play(id) if *id == stream));
         if let Role::PublishRequested { name } | Role::Publishing { name } = role {
             self.send_courtesy("FCUnpublish", &name)?;
         }
@@ -276,13 +314,9 @@ impl ClientMachine {
     }
 
     fn send_courtesy(&mut self, name: &'static str, stream_name: &str) -> Result<(), ProtocolError> {
-        let is_courtesy = |(_, pending): &(_, Pending)| *pending == Pending::Courtesy;
         // Many servers never answer: the oldest is not waited for any more.
-        if self.pending.iter().filter(|entry| is_courtesy(entry)).count() >= MAX_COURTESIES
-            && let Some(oldest) = self.pending.iter().position(is_courtesy)
-        {
-            self.pending.remove(oldest);
-        }
+        self.calls
+            .make_room(MAX_COURTESIES, |pending| *pending == Pending::Courtesy);
         let command = Command::new(AmfString::from_static(name)).with_argument(stream_name);
         self.call_for(Pending::Courtesy, MessageStreamId::CONNECTION, command)?;
         Ok(())
@@ -294,12 +328,10 @@ impl ClientMachine {
         stream: MessageStreamId,
         command: Command,
     ) -> Result<TransactionId, ProtocolError> {
-        let transaction = TransactionId::new(self.last_transaction.wrapping_add(1).max(1));
+        let transaction = self.calls.next();
         self.link
             .send_command(stream, command.with_transaction(transaction))?;
-        self.last_transaction = self.last_transaction.wrapping_add(1).max(1);
-        self.pending.push((transaction, pending));
-        Ok(transaction)
+        Ok(self.calls.note(pending))
     }
 
     fn check_connected(&self, operation: &'static str) -> Result<(), ProtocolError> {

@@ -87,7 +87,8 @@ pub enum ClientEvent {
     },
     /// A user control event: a stream begins, ends, runs dry, is recorded.
     UserControl(UserControl),
-    /// A remote call of the server. If it wanted an answer, it has got an empty one.
+    /// A remote call of the server. If it wants an answer, give it with `answer_call`; some servers wait for one to
+    /// calls that measure the line, and an empty one will do.
     Call {
         /// The stream it is about, 0 for the connection.
         stream: MessageStreamId,

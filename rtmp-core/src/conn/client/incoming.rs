@@ -47,26 +47,15 @@ impl ClientMachine {
                 Ok(Some(self.handle_status(stream, status)))
             }
             b"close" => Ok(Some(ClientEvent::CloseRequested)),
-            _ => {
-                if command.transaction.expects_answer() {
-                    // Bandwidth checks wait for this; a server that does not is not troubled by it.
-                    let answer = Command::result(command.transaction).with_argument(Value::Null);
-                    self.link.send_command(MessageStreamId::CONNECTION, answer)?;
-                }
-                Ok(Some(ClientEvent::Call { stream, command }))
-            }
+            _ => Ok(Some(ClientEvent::Call { stream, command })),
         }
     }
 
     fn handle_answer(&mut self, command: Command, success: bool) -> Handled {
         let transaction = command.transaction;
-        let Some(place) = self.pending.iter().position(|(id, _)| *id == transaction) else {
-            let name = if success { "_result" } else { "_error" };
-            return Ok(Some(ClientEvent::Ignored(Ignored::Command {
-                name: name.to_owned(),
-            })));
+        let Some(pending) = self.calls.take(transaction) else {
+            return Ok(Some(ClientEvent::Ignored(Ignored::command(&command))));
         };
-        let (_, pending) = self.pending.remove(place);
         let status = || {
             // Refusals carry it as the last argument, or in place of the command object.
             Status::from_value(command.arguments.last().unwrap_or(&command.object))
@@ -167,15 +156,13 @@ impl ClientMachine {
         started.role = Role::Publishing {
             name: std::mem::take(name),
         };
-        self.pending
-            .retain(|(_, pending)| *pending != Pending::Publish(stream));
+        self.calls.retain(|pending| *pending != Pending::Publish(stream));
         Some(ClientEvent::PublishStarted { stream, status })
     }
 
     fn publish_refused(&mut self, stream: MessageStreamId, status: Status) -> ClientEvent {
         self.set_role(stream, Role::Idle);
-        self.pending
-            .retain(|(_, pending)| *pending != Pending::Publish(stream));
+        self.calls.retain(|pending| *pending != Pending::Publish(stream));
         ClientEvent::PublishRefused { stream, status }
     }
 
@@ -185,15 +172,13 @@ impl ClientMachine {
             return None;
         }
         started.role = Role::Playing;
-        self.pending
-            .retain(|(_, pending)| *pending != Pending::Play(stream));
+        self.calls.retain(|pending| *pending != Pending::Play(stream));
         Some(ClientEvent::PlayStarted { stream, status })
     }
 
     fn play_refused(&mut self, stream: MessageStreamId, status: Status) -> ClientEvent {
         self.set_role(stream, Role::Idle);
-        self.pending
-            .retain(|(_, pending)| *pending != Pending::Play(stream));
+        self.calls.retain(|pending| *pending != Pending::Play(stream));
         ClientEvent::PlayRefused { stream, status }
     }
 }

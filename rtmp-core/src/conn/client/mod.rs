@@ -10,13 +10,14 @@ use bytes::BytesMut;
 
 pub use event::ClientEvent;
 
+use super::calls::Calls;
 use super::link::{Incoming, Link};
 use super::{
     ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, Direction, OUTPUT_HIGH_WATER, ProtocolError,
 };
 use crate::chunk::{MAX_CHUNK_SIZE, MessageStreamId, RawMessage};
 use crate::handshake::{ClientHandshake, ClientHandshakeConfig, HandshakePacket};
-use crate::message::{Control, TransactionId, UserControl};
+use crate::message::{Control, UserControl};
 
 /// What a [`ClientMachine`] announces and accepts.
 #[derive(Clone, Debug)]
@@ -83,9 +84,8 @@ pub struct ClientMachine {
     config: ClientConfig,
     link: Link,
     phase: Phase,
-    last_transaction: u32,
     /// Commands that wait for an answer.
-    pending: Vec<(TransactionId, Pending)>,
+    calls: Calls<Pending>,
     streams: Vec<Stream>,
     /// Streams that there were: what is still under way for them must not count as another's.
     deleted: Vec<MessageStreamId>,
@@ -155,8 +155,7 @@ impl ClientMachine {
             config,
             link,
             phase: Phase::Handshake(Box::new(handshake)),
-            last_transaction: 0,
-            pending: Vec::new(),
+            calls: Calls::default(),
             streams: Vec::new(),
             deleted: Vec::new(),
         }

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use rtmp_amf::amf0::Value;
+use bytes::BytesMut;
+use rtmp_amf::amf0::{self, Value};
 
 use super::{Phase, Role, ServerMachine, Undecided};
+use crate::Timestamp;
 use crate::chunk::MessageStreamId;
 use crate::conn::ProtocolError;
 use crate::message::{
-    BandwidthLimit, Command, ConnectReply, Control, Status, StatusCode, TransactionId, UserControl,
+    BandwidthLimit, Command, ConnectReply, Control, MediaMessage, MessageError, Status, StatusCode,
+    TransactionId, UserControl,
 };
 
 impl ServerMachine {
@@ -202,6 +205,84 @@ impl ServerMachine {
         self.send_status(stream, status)
     }
 
+    /// Goes over to another stream: Play.Transition now, `onPlayStatus` Play.TransitionComplete behind it. Media of the
+    /// other stream follow.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn accept_transition(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "go over to another stream")?;
+        self.send_status(
+            stream,
+            &Status::new(StatusCode::PlayTransition, "Going over to another stream."),
+        )?;
+        let complete = Status::new(StatusCode::PlayTransitionComplete, "");
+        let values = [Value::from("onPlayStatus"), complete.to_value()];
+        let mut body = BytesMut::new();
+        // A status of ours has no value that AMF0 can not carry.
+        amf0::encode_all(&values, &mut body)
+            .map_err(|error| ProtocolError::EncodeMessage(MessageError::Encode(error)))?;
+        self.link
+            .send_media(stream, &MediaMessage::data(Timestamp::ZERO, body.freeze()))
+    }
+
+    /// Refuses to go over to another stream; playback goes on where it is.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn reject_transition(
+        &mut self,
+        stream: MessageStreamId,
+        status: &Status,
+    ) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "refuse to go over to another stream")?;
+        self.send_status(stream, status)
+    }
+
+    /// Answers how long a recorded stream is, in seconds on the wire; a live stream has no length, which is 0.
+    ///
+    /// # Errors
+    ///
+    /// None today; [`ProtocolError`] if the answer could not be written.
+    pub fn answer_stream_length(
+        &mut self,
+        transaction: TransactionId,
+        length: Option<Duration>,
+    ) -> Result<(), ProtocolError> {
+        let seconds = length.map_or(0.0, |length| length.as_secs_f64());
+        self.answer_call(transaction, Ok(Value::Number(seconds)))
+    }
+
+    /// Calls a procedure of the client, on a stream or on the connection (stream 0). The answer is
+    /// [`CallReturned`](super::ServerEvent::CallReturned) or [`CallFailed`](super::ServerEvent::CallFailed) with the
+    /// transaction id that this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongPhase`] before `connect` was accepted, [`ProtocolError::EncodeMessage`] if an argument can
+    /// not be written as AMF0.
+    pub fn call(
+        &mut self,
+        stream: MessageStreamId,
+        procedure: &str,
+        arguments: Vec<Value>,
+    ) -> Result<TransactionId, ProtocolError> {
+        if !self.is_connected() {
+            return Err(self.wrong_phase("call"));
+        }
+        let mut command = Command::new(procedure).with_transaction(self.calls.next());
+        command.arguments = arguments;
+        self.link.send_command(stream, command)?;
+        Ok(self.calls.note(()))
+    }
+
+    /// Forgets a call whose answer is not wanted any more, so that a late one is ignored.
+    pub fn forget(&mut self, transaction: TransactionId) {
+        self.calls.forget(transaction);
+    }
+
     /// Says that audio or video is sent again: Seek.Notify, Play.Start (RTMP 1.0 sections 7.2.2.4 and 7.2.2.5).
     ///
     /// # Errors
@@ -224,14 +305,7 @@ impl ServerMachine {
         transaction: TransactionId,
         result: Result<Value, Status>,
     ) -> Result<(), ProtocolError> {
-        if !transaction.expects_answer() {
-            return Ok(());
-        }
-        let answer = match result {
-            Ok(value) => Command::result(transaction).with_argument(value),
-            Err(status) => Command::error(transaction, &status),
-        };
-        self.link.send_command(MessageStreamId::CONNECTION, answer)
+        self.link.answer_call(transaction, result)
     }
 
     /// Sends a status about the connection.

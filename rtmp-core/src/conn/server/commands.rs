@@ -9,8 +9,8 @@ use super::{Phase, Role, ServerEvent, ServerMachine, Undecided};
 use crate::chunk::MessageStreamId;
 use crate::conn::{Ignored, ProtocolError};
 use crate::message::{
-    Command, ConnectRequest, MediaKind, PlayRequest, PublishRequest, Status, StatusCode, TransactionId,
-    duration_from_millis,
+    Command, ConnectRequest, MediaKind, PlayOptions, PlayRequest, PublishRequest, Status, StatusCode,
+    TransactionId, duration_from_millis,
 };
 
 type Handled = Result<Option<ServerEvent>, ProtocolError>;
@@ -21,14 +21,17 @@ impl ServerMachine {
         match command.name.as_bytes() {
             b"connect" => self.handle_connect(command),
             b"close" => Ok(Some(ServerEvent::CloseRequested)),
-            // Answers to calls that nobody made.
-            b"_result" | b"_error" | b"onStatus" => Ok(ignored(&command)),
+            b"_result" => Ok(Some(self.handle_answer(command, true))),
+            b"_error" => Ok(Some(self.handle_answer(command, false))),
+            // Only servers have something to say in this form.
+            b"onStatus" => Ok(ignored(&command)),
             _ if !connected => self.refuse_call(&command, "connect comes first"),
             b"createStream" => self.handle_create_stream(&command),
             b"deleteStream" => self.handle_delete_stream(stream, &command),
             b"closeStream" => self.handle_close_stream(stream),
             b"publish" => self.handle_publish(stream, &command),
             b"play" => self.handle_play(stream, &command),
+            b"play2" => self.handle_play2(stream, &command),
             b"pause" | b"pauseRaw" => self.handle_pause(stream, &command),
             b"seek" => self.handle_seek(stream, &command),
             b"receiveAudio" => self.handle_receive(stream, &command, MediaKind::Audio),
@@ -37,8 +40,7 @@ impl ServerMachine {
             b"FCPublish" => self.handle_fc(&command, "onFCPublish", StatusCode::PublishStart),
             b"FCUnpublish" => self.handle_fc_unpublish(&command),
             b"FCSubscribe" => self.handle_fc(&command, "onFCSubscribe", StatusCode::PlayStart),
-            // The length in seconds; a live stream has none.
-            b"getStreamLength" => self.answer(&command, Value::Number(0.0)),
+            b"getStreamLength" => self.handle_stream_length(&command),
             _ => Ok(Some(ServerEvent::Call { stream, command })),
         }
     }
@@ -161,6 +163,43 @@ impl ServerMachine {
             return Ok(Some(ServerEvent::StopPlay { stream }));
         }
         Ok(Some(play))
+    }
+
+    fn handle_play2(&mut self, named: MessageStreamId, command: &Command) -> Handled {
+        let Some(stream) = self.playing(named) else {
+            let status = Status::new(StatusCode::PlayFailed, "the stream is not being played");
+            return self.refuse_stream(command, named, &status);
+        };
+        match PlayOptions::from_command(command) {
+            Some(options) if options.name().len() <= self.link.limits().max_name_len => {
+                Ok(Some(ServerEvent::Transition { stream, options }))
+            }
+            _ => {
+                let status = Status::new(StatusCode::PlayFailed, "play2 names no stream");
+                self.refuse_stream(command, stream, &status)
+            }
+        }
+    }
+
+    fn handle_stream_length(&mut self, command: &Command) -> Handled {
+        match command.text_argument(0) {
+            Some(name)
+                if command.transaction.expects_answer() && name.len() <= self.link.limits().max_name_len =>
+            {
+                let (transaction, name) = (command.transaction, name.to_owned());
+                Ok(Some(ServerEvent::StreamLength { transaction, name }))
+            }
+            _ => self.answer(command, Value::Number(0.0)),
+        }
+    }
+
+    fn handle_answer(&mut self, answer: Command, success: bool) -> ServerEvent {
+        let transaction = answer.transaction;
+        match (self.calls.take(transaction), success) {
+            (Some(()), true) => ServerEvent::CallReturned { transaction, answer },
+            (Some(()), false) => ServerEvent::CallFailed { transaction, answer },
+            (None, _) => ServerEvent::Ignored(Ignored::command(&answer)),
+        }
     }
 
     fn handle_pause(&mut self, stream: MessageStreamId, command: &Command) -> Handled {
@@ -287,8 +326,7 @@ fn ended(stream: MessageStreamId, role: &Role) -> Option<ServerEvent> {
 }
 
 fn ignored(command: &Command) -> Option<ServerEvent> {
-    let name = command.name.to_string_lossy().chars().take(64).collect();
-    Some(ServerEvent::Ignored(Ignored::Command { name }))
+    Some(ServerEvent::Ignored(Ignored::command(command)))
 }
 
 /// The argument as a position in milliseconds, if it is a possible one.

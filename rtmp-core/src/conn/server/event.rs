@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::chunk::MessageStreamId;
+use crate::chunk::{MessageStreamId, RawMessage};
 use crate::conn::Ignored;
 use crate::handshake::HandshakeKind;
 use crate::message::{
-    Command, ConnectRequest, MediaKind, MediaMessage, PlayRequest, PublishRequest, UserControl,
+    Command, ConnectRequest, MediaKind, MediaMessage, PlayOptions, PlayRequest, PublishRequest,
+    TransactionId, UserControl,
 };
 
 /// What a client does, as [`ServerMachine::poll_event`](super::ServerMachine::poll_event) tells it.
@@ -80,12 +81,43 @@ pub enum ServerEvent {
         /// The call.
         command: Command,
     },
+    /// A player asks to go over to another stream. Ask whether it may, then answer with `accept_transition` or
+    /// `reject_transition`.
+    Transition {
+        /// The stream.
+        stream: MessageStreamId,
+        /// What to play instead, and how to go over to it.
+        options: PlayOptions,
+    },
+    /// A client asks how long a recorded stream is. Answer with `answer_stream_length`.
+    StreamLength {
+        /// Which call to answer.
+        transaction: TransactionId,
+        /// The name of the stream, with its query.
+        name: String,
+    },
+    /// A remote call of ours returned. The answer is the whole `_result`.
+    CallReturned {
+        /// Which call it answers.
+        transaction: TransactionId,
+        /// What came back.
+        answer: Command,
+    },
+    /// A remote call of ours failed. The answer is the whole `_error`.
+    CallFailed {
+        /// Which call it answers.
+        transaction: TransactionId,
+        /// What came back.
+        answer: Command,
+    },
     /// A user control event, for example the buffer length of a player.
     UserControl(UserControl),
     /// The client has received this many bytes so far, modulo 2^32; some count differently.
     Acknowledgement(u32),
     /// The client wants to close the connection.
     CloseRequested,
+    /// A message of a type that means nothing to the machine: a shared object, or one that no specification explains.
+    Other(RawMessage),
     /// Something was passed over.
     Ignored(Ignored),
 }

@@ -12,13 +12,15 @@ use bytes::BytesMut;
 pub use event::ServerEvent;
 use streams::{Role, Streams};
 
+use super::calls::Calls;
 use super::link::{Incoming, Link};
 use super::{
-    ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, Ignored, OUTPUT_HIGH_WATER, ProtocolError,
+    ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, Direction, Ignored, OUTPUT_HIGH_WATER,
+    ProtocolError,
 };
-use crate::chunk::{MAX_CHUNK_SIZE, MessageStreamId};
+use crate::chunk::{MAX_CHUNK_SIZE, MessageStreamId, RawMessage};
 use crate::handshake::{ServerHandshake, ServerHandshakeConfig};
-use crate::message::{MediaMessage, TransactionId};
+use crate::message::{Control, MediaMessage, TransactionId, UserControl};
 
 /// What a [`ServerMachine`] announces and accepts.
 #[derive(Clone, Debug)]
@@ -100,6 +102,7 @@ pub struct ServerMachine {
     undecided: Option<Undecided>,
     /// The second event of a command that gave two.
     next_event: Option<ServerEvent>,
+    calls: Calls,
 }
 
 /// ```text
@@ -146,6 +149,7 @@ impl ServerMachine {
             streams: Streams::default(),
             undecided: None,
             next_event: None,
+            calls: Calls::default(),
         }
     }
 
@@ -233,10 +237,59 @@ impl ServerMachine {
     ///
     /// [`ProtocolError::WrongPhase`] during the handshake.
     pub fn ping(&mut self, now: Duration) -> Result<(), ProtocolError> {
-        if !self.is_handshake_done() {
-            return Err(self.wrong_phase("ping"));
-        }
+        self.check_handshake_done("ping")?;
         self.link.send_ping(now)
+    }
+
+    /// Bytes that the client says it has received, unwrapped: with what was written, the bytes in flight. Clients count
+    /// differently, with or without the handshake, and some never acknowledge; take it for a measure, not for a gate.
+    #[must_use]
+    pub fn acknowledged(&self) -> u64 {
+        self.link.acknowledged()
+    }
+
+    /// Lets `tap` see every message from now on, as it is received and sent. What a caller puts into wire form itself,
+    /// as a relay does, does not come by here.
+    pub fn set_tap(&mut self, tap: impl FnMut(Direction, &RawMessage) + Send + 'static) {
+        self.link.set_tap(Box::new(tap));
+    }
+
+    /// Sends a protocol control message: another chunk size or window, for instance.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongPhase`] during the handshake, [`ProtocolError::Encode`] for an impossible chunk size.
+    pub fn send_control(&mut self, control: Control) -> Result<(), ProtocolError> {
+        self.check_handshake_done("send a control message")?;
+        self.link.send_control(control)
+    }
+
+    /// Sends a user control event.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongPhase`] during the handshake.
+    pub fn send_user_control(&mut self, event: UserControl) -> Result<(), ProtocolError> {
+        self.check_handshake_done("send a user control event")?;
+        self.link.send_user_control(event)
+    }
+
+    /// Sends any message as it is, on the chunk stream it names. Nothing is checked but what the chunk stream needs.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongPhase`] during the handshake, [`ProtocolError::Encode`] if the message is too long.
+    pub fn send_raw(&mut self, message: &RawMessage) -> Result<(), ProtocolError> {
+        self.check_handshake_done("send a message")?;
+        self.link.send_raw(message)
+    }
+
+    fn check_handshake_done(&self, operation: &'static str) -> Result<(), ProtocolError> {
+        if self.is_handshake_done() {
+            Ok(())
+        } else {
+            Err(self.wrong_phase(operation))
+        }
     }
 
     /// The time from the last answered ping to its answer.
@@ -274,9 +327,7 @@ impl ServerMachine {
             Incoming::Command { stream, command } => self.handle_command(stream, command)?,
             Incoming::UserControl(event) => Some(ServerEvent::UserControl(event)),
             Incoming::Acknowledgement(sequence) => Some(ServerEvent::Acknowledgement(sequence)),
-            Incoming::Other(raw) => Some(ServerEvent::Ignored(Ignored::Message {
-                message_type: raw.message_type,
-            })),
+            Incoming::Other(raw) => Some(ServerEvent::Other(raw)),
             Incoming::Undecodable(error) => Some(ServerEvent::Ignored(Ignored::Undecodable(error))),
         })
     }
