@@ -24,6 +24,7 @@
 //! ```
 
 mod aggregate;
+mod capabilities;
 mod command;
 mod control;
 mod media;
@@ -38,6 +39,7 @@ use bytes::Bytes;
 use rtmp_amf::{Amf0Error, Limits};
 
 pub use aggregate::Aggregate;
+pub use capabilities::{Capabilities, CodecAbilities, Extensions};
 pub use command::{Command, TransactionId};
 pub use control::{BandwidthLimit, Control};
 pub use media::{MediaKind, MediaMessage};

@@ -5,7 +5,10 @@ use std::fmt;
 use rtmp_amf::AmfString;
 use rtmp_amf::amf0::{Object, Value};
 
-use super::{Command, Shortened, Status, StatusCode};
+use super::{Capabilities, Command, Shortened, Status, StatusCode};
+
+/// The properties that [`Capabilities`] are made of.
+const CAPABILITY_KEYS: [&str; 4] = ["fourCcList", "videoFourCcInfoMap", "audioFourCcInfoMap", "capsEx"];
 
 /// The arguments of `connect`: an object of properties and any number of further values, all of them open.
 ///
@@ -42,10 +45,11 @@ impl Default for ConnectRequest {
             .with("videoCodecs", 252.0)
             .with("videoFunction", 1.0)
             .with("objectEncoding", 0.0);
-        Self {
+        let request = Self {
             properties,
             arguments: Vec::new(),
-        }
+        };
+        request.capabilities(&Capabilities::pass_through())
     }
 }
 
@@ -64,6 +68,22 @@ impl ConnectRequest {
     pub fn property(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.properties.insert(key, value.into());
         self
+    }
+
+    /// Sets the properties that say what the client can do with codecs (Enhanced RTMP v2).
+    #[must_use]
+    pub fn capabilities(mut self, capabilities: &Capabilities) -> Self {
+        for key in CAPABILITY_KEYS {
+            self.properties.remove(key);
+        }
+        capabilities.write(&mut self.properties);
+        self
+    }
+
+    /// What the client says it can do with codecs (Enhanced RTMP v2).
+    #[must_use]
+    pub fn read_capabilities(&self) -> Capabilities {
+        Capabilities::read(&self.properties)
     }
 
     /// Appends a value behind the connect object; some services take a token there.
@@ -179,10 +199,27 @@ impl Default for ConnectReply {
             status: Status::new(StatusCode::ConnectSuccess, "Connection succeeded.")
                 .with("objectEncoding", 0.0),
         }
+        .capabilities(&Capabilities::pass_through())
     }
 }
 
 impl ConnectReply {
+    /// Sets the properties that say what the server can do with codecs (Enhanced RTMP v2).
+    #[must_use]
+    pub fn capabilities(mut self, capabilities: &Capabilities) -> Self {
+        for key in CAPABILITY_KEYS {
+            self.properties.remove(key);
+        }
+        capabilities.write(&mut self.properties);
+        self
+    }
+
+    /// What the server says it can do with codecs (Enhanced RTMP v2).
+    #[must_use]
+    pub fn read_capabilities(&self) -> Capabilities {
+        Capabilities::read(&self.properties)
+    }
+
     pub(crate) fn from_command(command: &Command) -> Self {
         // The information object is the last argument; some servers leave one of the two out.
         let status = command
