@@ -85,12 +85,14 @@
 //! | 4 | remoting packets | | not used by RTMP, not here |
 
 pub mod amf0;
+pub mod amf3;
 mod error;
 mod limits;
+mod number;
 mod object;
 mod string;
 
-pub use error::Amf0Error;
+pub use error::{Amf0Error, Amf3Error};
 pub use limits::Limits;
 pub use object::{Iter, Object};
 pub use string::AmfString;

@@ -31,9 +31,8 @@ fn an_ecma_array_is_given_its_true_count() {
 }
 
 #[test]
-fn references_and_amf3_are_written_as_given() {
+fn references_are_written_as_given() {
     assert_eq!(encoded(&Value::Reference(0x1234)), b"\x07\x12\x34");
-    assert_eq!(encoded(&Value::Amf3(b"\x04\x01"[..].into())), b"\x11\x04\x01");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use rtmp_amf::amf0::{self, Decoder, Value};
+use rtmp_amf::amf3;
 
 struct Vector {
     name: String,
@@ -45,6 +46,32 @@ fn vectors_decode_to_one_value_and_encode_to_the_same_bytes_but_for_wrong_counts
             expected[1..5].copy_from_slice(&u32::try_from(len).unwrap().to_be_bytes());
         }
         assert_eq!(encode(&values), expected, "{name}");
+    }
+}
+
+#[test]
+fn amf3_vectors_decode_and_encode_to_the_same_bytes_with_references() {
+    for Vector { name, bytes } in vectors("amf3.json") {
+        let values = amf3::decode_all(bytes.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut out = BytesMut::new();
+        let mut encoder = amf3::Encoder::new(&mut out).with_references();
+        for value in &values {
+            encoder.value(value).unwrap();
+        }
+        assert_eq!(out, bytes, "{name}");
+    }
+}
+
+#[test]
+fn amf3_vectors_keep_their_meaning_without_references_and_inside_amf0() {
+    for Vector { name, bytes } in vectors("amf3.json") {
+        let values = amf3::decode_all(bytes).unwrap();
+        let mut out = BytesMut::new();
+        amf3::encode_all(&values, &mut out).unwrap();
+        assert_eq!(amf3::decode_all(out.freeze()).unwrap(), values, "{name}");
+
+        let list: Vec<_> = values.into_iter().map(Value::from).collect();
+        assert_eq!(decode_strictly(&encode(&list)), list, "{name}");
     }
 }
 

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use futures::Stream;
 use rtmp_amf::amf0::{Object, Value};
+use rtmp_amf::amf3;
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::message::{Command, Status, UserControl};
 
@@ -73,7 +74,7 @@ fn value_len(value: &Value) -> usize {
         Value::Object(object) | Value::EcmaArray(object) => object_len(object),
         Value::TypedObject(object) => object.class_name.len() + object_len(&object.properties),
         Value::StrictArray(values) => values.iter().map(value_len).sum(),
-        Value::Amf3(bytes) => bytes.len(),
+        Value::Amf3(value) => amf3_len(value),
         Value::Number(_)
         | Value::Boolean(_)
         | Value::Null
@@ -81,6 +82,47 @@ fn value_len(value: &Value) -> usize {
         | Value::Reference(_)
         | Value::Date { .. }
         | Value::Unsupported => 0,
+    };
+    size_of::<Value>() + more
+}
+
+fn amf3_len(value: &amf3::Value) -> usize {
+    use amf3::{Piece, Value};
+    let pairs = |properties: &amf3::Properties| -> usize {
+        properties
+            .iter()
+            .map(|(key, value)| key.len() + size_of_val(key) + amf3_len(value))
+            .sum()
+    };
+    let all = |values: &[Value]| -> usize { values.iter().map(amf3_len).sum() };
+    let more = match value {
+        Value::String(text) | Value::XmlDocument(text) | Value::Xml(text) => text.len(),
+        Value::ByteArray(bytes) => bytes.len(),
+        Value::Array(array) => pairs(&array.properties) + all(&array.elements),
+        Value::Object(object) => object.class_name().len() + all(object.sealed()) + pairs(object.dynamic()),
+        Value::Externalizable(object) => {
+            let piece = |piece: &Piece| match piece {
+                Piece::Bytes(bytes) => size_of::<Piece>() + bytes.len(),
+                Piece::Value(value) => amf3_len(value),
+            };
+            object.class_name.len() + object.body.iter().map(piece).sum::<usize>()
+        }
+        Value::VectorInt(vector) => size_of_val(vector.elements.as_slice()),
+        Value::VectorUint(vector) => size_of_val(vector.elements.as_slice()),
+        Value::VectorDouble(vector) => size_of_val(vector.elements.as_slice()),
+        Value::VectorObject(vector) => vector.type_name.len() + all(&vector.elements),
+        Value::Dictionary(dictionary) => dictionary
+            .entries
+            .iter()
+            .map(|(key, value)| amf3_len(key) + amf3_len(value))
+            .sum(),
+        Value::Undefined
+        | Value::Null
+        | Value::Boolean(_)
+        | Value::Integer(_)
+        | Value::Double(_)
+        | Value::Date(_)
+        | Value::Cycle(_) => 0,
     };
     size_of::<Value>() + more
 }

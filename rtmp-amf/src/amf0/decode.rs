@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::marker;
 use super::value::{Object, TypedObject, Value};
-use crate::{Amf0Error, AmfString, Limits};
+use crate::{Amf0Error, AmfString, Limits, amf3};
 
 /// Decodes a whole value list, for example the body of a command or data message, within the default [`Limits`].
 ///
@@ -57,7 +57,9 @@ pub struct Decoder {
     input: Bytes,
     limits: Limits,
     strict: bool,
+    classes: amf3::Classes,
     progress: Progress,
+    amf3: amf3::Sets,
     /// Properties and elements of the containers that are still open, innermost last. Each container takes its own
     /// off the end when it is complete, so that it gets a vector of exactly its length in one allocation.
     properties: Vec<(AmfString, Value)>,
@@ -71,6 +73,8 @@ struct Progress {
     values: usize,
     /// Containers met: what a reference may point to.
     containers: usize,
+    /// Bytes that AMF3 references stood for.
+    expanded: usize,
 }
 
 /// A connect object or the metadata of a stream fits without growing; reserved once a list, not once an object.
@@ -84,7 +88,9 @@ impl Decoder {
             input,
             limits: Limits::default(),
             strict: false,
+            classes: amf3::Classes::default(),
             progress: Progress::default(),
+            amf3: amf3::Sets::default(),
             properties: Vec::new(),
             elements: Vec::new(),
         }
@@ -104,6 +110,13 @@ impl Decoder {
         self
     }
 
+    /// Sets the externalizable classes of AMF3 that can be read.
+    #[must_use]
+    pub fn with_classes(mut self, classes: amf3::Classes) -> Self {
+        self.classes = classes;
+        self
+    }
+
     /// The next value, or `None` at the end of the input.
     ///
     /// After an error the decoder stands where it stood before, at the value that cannot be decoded.
@@ -113,14 +126,16 @@ impl Decoder {
     /// [`UnexpectedEnd`](Amf0Error::UnexpectedEnd), [`UnknownMarker`](Amf0Error::UnknownMarker),
     /// [`BadReference`](Amf0Error::BadReference), and for a list beyond the limits
     /// [`TooDeep`](Amf0Error::TooDeep) and [`TooManyValues`](Amf0Error::TooManyValues).
+    /// [`Amf3`](Amf0Error::Amf3) for whatever else is wrong with an AMF3 value.
     pub fn next_value(&mut self) -> Result<Option<Value>, Amf0Error> {
         if self.progress.position == self.input.len() {
             return Ok(None);
         }
-        let before = self.progress;
+        let (before, amf3_before) = (self.progress, self.amf3.mark());
         let value = self.value(0);
         if value.is_err() {
             self.progress = before;
+            self.amf3.restore(amf3_before);
             self.properties.clear();
             self.elements.clear();
         }
@@ -171,7 +186,7 @@ impl Decoder {
             marker::UNSUPPORTED => Value::Unsupported,
             marker::XML_DOCUMENT => Value::XmlDocument(self.long_string()?),
             marker::TYPED_OBJECT => self.typed_object(depth)?,
-            marker::AVMPLUS if depth == 0 => self.amf3()?,
+            marker::AVMPLUS => self.amf3(depth)?,
             _ => return Err(Amf0Error::UnknownMarker { marker, offset }),
         })
     }
@@ -264,20 +279,26 @@ impl Decoder {
         Ok(Value::Reference(index))
     }
 
-    /// An AMF3 value has no length in front, so it ends where the list does.
-    fn amf3(&mut self) -> Result<Value, Amf0Error> {
-        let bytes = self.remaining();
-        if bytes.is_empty() {
-            let offset = self.progress.position;
-            return Err(Amf0Error::UnexpectedEnd {
-                offset,
-                needed: 1,
-                available: 0,
-            });
-        }
-        self.progress.position = self.input.len();
-        Ok(Value::Amf3(bytes))
+    /// One AMF3 value, which counts as one together with its marker here.
+    #[cold]
+    fn amf3(&mut self, depth: usize) -> Result<Value, Amf0Error> {
+        let source = amf3::Source {
+            input: &self.input,
+            limits: self.limits,
+            classes: &self.classes,
+        };
+        let mut progress = amf3::Progress {
+            position: self.progress.position,
+            values: self.progress.values - 1,
+            expanded: self.progress.expanded,
+        };
+        let value = source.value(&mut self.amf3, &mut progress, depth)?;
+        self.progress.position = progress.position;
+        self.progress.values = progress.values;
+        self.progress.expanded = progress.expanded;
+        Ok(value.into())
     }
+
     fn short_string(&mut self) -> Result<AmfString, Amf0Error> {
         let len = u16::from_be_bytes(self.array()?);
         self.string(len.into())
@@ -287,6 +308,7 @@ impl Decoder {
         let len = u32::from_be_bytes(self.array()?);
         self.string(usize::try_from(len).unwrap_or(usize::MAX))
     }
+
     fn string(&mut self, len: usize) -> Result<AmfString, Amf0Error> {
         let offset = self.progress.position;
         let Some(string) = AmfString::slice_of(&self.input, offset, len) else {

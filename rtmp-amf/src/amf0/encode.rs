@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::marker;
 use super::value::{Object, Value};
-use crate::{Amf0Error, Limits};
+use crate::{Amf0Error, Limits, amf3};
 
 /// Encodes one value, within the default [`Limits`].
 ///
@@ -63,6 +63,7 @@ pub fn encode_all(values: &[Value], out: &mut BytesMut) -> Result<(), Amf0Error>
 pub struct Encoder<'a> {
     out: &'a mut BytesMut,
     limits: Limits,
+    written: Option<Box<amf3::Written>>,
 }
 
 impl<'a> Encoder<'a> {
@@ -72,6 +73,7 @@ impl<'a> Encoder<'a> {
         Self {
             out,
             limits: Limits::default(),
+            written: None,
         }
     }
 
@@ -82,13 +84,21 @@ impl<'a> Encoder<'a> {
         self
     }
 
-    /// Writes a whole value. References and AMF3 are written as they are, without looking what they refer to or hold.
+    /// Writes references in AMF3 values to what this encoder wrote in AMF3 before, see
+    /// [`amf3::Encoder::with_references`].
+    #[must_use]
+    pub fn with_references(mut self) -> Self {
+        self.written = Some(Box::default());
+        self
+    }
+
+    /// Writes a whole value. AMF0 references are written as they are, without looking what they refer to.
     ///
     /// # Errors
     ///
     /// [`TooDeep`](Amf0Error::TooDeep), and for what the format has no room for
-    /// [`NameTooLong`](Amf0Error::NameTooLong), [`StringTooLong`](Amf0Error::StringTooLong) and
-    /// [`ArrayTooLong`](Amf0Error::ArrayTooLong). Part of the value may then have been written.
+    /// [`NameTooLong`](Amf0Error::NameTooLong), [`StringTooLong`](Amf0Error::StringTooLong),
+    /// [`ArrayTooLong`](Amf0Error::ArrayTooLong) and, for AMF3 values, [`Amf3`](Amf0Error::Amf3). Part of the value may then have been written.
     pub fn value(&mut self, value: &Value) -> Result<&mut Self, Amf0Error> {
         self.nested(value, self.limits.depth())?;
         Ok(self)
@@ -204,9 +214,21 @@ impl<'a> Encoder<'a> {
                     .key(&object.class_name)?
                     .properties(&object.properties, depth)?
             }
-            Value::Amf3(bytes) => self.put(&[marker::AVMPLUS]).put(bytes),
+            Value::Amf3(value) => self.amf3(value, depth)?,
         };
         Ok(())
+    }
+
+    #[cold]
+    fn amf3(&mut self, value: &amf3::Value, depth: usize) -> Result<&mut Self, Amf0Error> {
+        self.put(&[marker::AVMPLUS]);
+        let mut writer = amf3::Writer {
+            out: self.out,
+            limits: self.limits,
+            written: self.written.as_deref_mut(),
+        };
+        writer.value(value, depth)?;
+        Ok(self)
     }
 
     fn properties(&mut self, properties: &Object, depth: usize) -> Result<&mut Self, Amf0Error> {

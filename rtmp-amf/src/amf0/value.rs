@@ -1,8 +1,6 @@
 //! A value and what can be read out of it.
 
-use bytes::Bytes;
-
-use crate::AmfString;
+use crate::{AmfString, amf3, number};
 
 /// The properties of an AMF0 object or ECMA array.
 pub type Object = crate::Object<Value>;
@@ -52,8 +50,12 @@ pub enum Value {
     XmlDocument(AmfString),
     /// An object of a registered class (section 2.18).
     TypedObject(Box<TypedObject>),
-    /// The switch to AMF3 (section 3.1) with everything behind it, which is not looked into. Last value of a list.
-    Amf3(Bytes),
+    /// The switch to AMF3 (section 3.1), for one value with all that is in it.
+    ///
+    /// The accessors for numbers, booleans, strings and nothing look into it; for the rest see
+    /// [`as_amf3`](Self::as_amf3). It is written without references unless the encoder is told
+    /// [otherwise](super::Encoder::with_references).
+    Amf3(Box<amf3::Value>),
 }
 
 /// An object with the name of its class (AMF0 section 2.18).
@@ -68,18 +70,20 @@ pub struct TypedObject {
 impl Value {
     /// The number, if it is one.
     #[must_use]
-    pub const fn as_number(&self) -> Option<f64> {
+    pub fn as_number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
+            Self::Amf3(value) => value.as_number(),
             _ => None,
         }
     }
 
     /// The boolean, if it is one.
     #[must_use]
-    pub const fn as_bool(&self) -> Option<bool> {
+    pub fn as_bool(&self) -> Option<bool> {
         match self {
             Self::Boolean(boolean) => Some(*boolean),
+            Self::Amf3(value) => value.as_bool(),
             _ => None,
         }
     }
@@ -92,9 +96,10 @@ impl Value {
 
     /// The string in either form, whatever its bytes are.
     #[must_use]
-    pub const fn as_string(&self) -> Option<&AmfString> {
+    pub fn as_string(&self) -> Option<&AmfString> {
         match self {
             Self::String(string) | Self::LongString(string) => Some(string),
+            Self::Amf3(value) => value.as_string(),
             _ => None,
         }
     }
@@ -119,6 +124,15 @@ impl Value {
         }
     }
 
+    /// The AMF3 value, if there is a switch to AMF3 here.
+    #[must_use]
+    pub fn as_amf3(&self) -> Option<&amf3::Value> {
+        match self {
+            Self::Amf3(value) => Some(value),
+            _ => None,
+        }
+    }
+
     /// The elements of a strict array.
     #[must_use]
     pub const fn as_array(&self) -> Option<&[Self]> {
@@ -130,8 +144,11 @@ impl Value {
 
     /// Whether there is no value here: senders use null and undefined alike.
     #[must_use]
-    pub const fn is_null_or_undefined(&self) -> bool {
-        matches!(self, Self::Null | Self::Undefined)
+    pub fn is_null_or_undefined(&self) -> bool {
+        match self {
+            Self::Amf3(value) => value.is_null_or_undefined(),
+            _ => matches!(self, Self::Null | Self::Undefined),
+        }
     }
 
     /// A number, also from a boolean (0 or 1) or a string that is a decimal number. May be infinite or NaN if the
@@ -141,7 +158,8 @@ impl Value {
         match self {
             Self::Number(number) => Some(*number),
             Self::Boolean(boolean) => Some(f64::from(u8::from(*boolean))),
-            Self::String(string) | Self::LongString(string) => decimal(string.to_str()?.trim_ascii()),
+            Self::String(string) | Self::LongString(string) => number::decimal(string),
+            Self::Amf3(value) => value.to_number(),
             _ => None,
         }
     }
@@ -150,30 +168,18 @@ impl Value {
     /// ids and sizes. `None` for NaN, infinities, fractions and numbers out of range.
     #[must_use]
     pub fn to_u32(&self) -> Option<u32> {
-        let number = self.to_number()?;
-        // Saturates, and takes NaN to 0; the way back is exact, so only whole numbers in range survive it.
-        let whole = number as u32;
-        (f64::from(whole) == number).then_some(whole)
+        self.to_number().and_then(number::to_u32)
     }
 
     /// A boolean, also from a number: 0 and NaN are false, others true.
     #[must_use]
-    pub const fn to_boolean(&self) -> Option<bool> {
+    pub fn to_boolean(&self) -> Option<bool> {
         match self {
             Self::Boolean(boolean) => Some(*boolean),
             Self::Number(number) => Some(*number != 0.0 && !number.is_nan()),
+            Self::Amf3(value) => value.to_boolean(),
             _ => None,
         }
-    }
-}
-
-/// A decimal number; unlike `f64::from_str` not the words "inf", "infinity" and "nan".
-fn decimal(text: &str) -> Option<f64> {
-    let numeric = |byte: u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
-    if text.bytes().all(numeric) {
-        text.parse().ok()
-    } else {
-        None
     }
 }
 
@@ -233,6 +239,18 @@ impl From<Vec<Self>> for Value {
 impl From<TypedObject> for Value {
     fn from(object: TypedObject) -> Self {
         Self::TypedObject(Box::new(object))
+    }
+}
+
+impl From<amf3::Value> for Value {
+    fn from(value: amf3::Value) -> Self {
+        Self::Amf3(Box::new(value))
+    }
+}
+
+impl From<amf3::Object> for Value {
+    fn from(object: amf3::Object) -> Self {
+        amf3::Value::from(object).into()
     }
 }
 

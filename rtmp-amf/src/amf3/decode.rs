@@ -1,0 +1,580 @@
+//! Bytes to values.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::class::{ClassReader, Classes, Externalizable};
+use super::container::{Array, Dictionary, ObjectVector, Vector};
+use super::object::{Object, Traits};
+use super::tables::{Class, Complete, Sets, Slot, Tables, TraitsSlot};
+use super::value::{Properties, Value};
+use super::{marker, u29};
+use crate::error::ReferenceKind;
+use crate::{Amf3Error, AmfString, Limits};
+
+/// Decodes a list of bare AMF3 values within the default [`Limits`].
+///
+/// Long strings and byte arrays share the memory of `input`.
+///
+/// ```
+/// use bytes::Bytes;
+/// use rtmp_amf::amf3;
+///
+/// // The second string is a reference to the first one.
+/// let values = amf3::decode_all(Bytes::from_static(b"\x06\x07foo\x06\x00"))?;
+/// assert_eq!(values, ["foo".into(), "foo".into()]);
+/// # Ok::<(), rtmp_amf::Amf3Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Those of [`Decoder::next_value`].
+pub fn decode_all(input: Bytes) -> Result<Vec<Value>, Amf3Error> {
+    let mut decoder = Decoder::new(input);
+    let mut values = Vec::new();
+    while let Some(value) = decoder.next_value()? {
+        values.push(value);
+    }
+    Ok(values)
+}
+
+/// Takes one value after the other from a list of bare AMF3 values.
+///
+/// What a list may hold altogether is bounded by [`Limits`]. Memory is taken for values that have been read: counts
+/// and lengths that the input declares are compared with the bytes left and reserve nothing.
+///
+/// References may point into earlier values of the list. If an index is out of range, the value is read once more
+/// with empty tables, and so are all that follow: some encoders begin anew with each value.
+#[derive(Debug)]
+pub struct Decoder {
+    input: Bytes,
+    limits: Limits,
+    classes: Classes,
+    progress: Progress,
+    sets: Sets,
+}
+
+impl Decoder {
+    /// Starts at the beginning of a list, with the default limits and [`Classes`].
+    #[must_use]
+    pub fn new(input: Bytes) -> Self {
+        Self {
+            input,
+            limits: Limits::default(),
+            classes: Classes::default(),
+            progress: Progress::default(),
+            sets: Sets::default(),
+        }
+    }
+
+    /// Sets the limits; for a whole list, so before the first value.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the externalizable classes that can be read.
+    #[must_use]
+    pub fn with_classes(mut self, classes: Classes) -> Self {
+        self.classes = classes;
+        self
+    }
+
+    /// The next value, or `None` at the end of the input.
+    ///
+    /// After an error the decoder stands where it stood before, at the value that cannot be decoded.
+    ///
+    /// # Errors
+    ///
+    /// [`UnexpectedEnd`](Amf3Error::UnexpectedEnd), [`UnknownMarker`](Amf3Error::UnknownMarker),
+    /// [`BadReference`](Amf3Error::BadReference), [`UnknownClass`](Amf3Error::UnknownClass),
+    /// [`InvalidBody`](Amf3Error::InvalidBody), and for a list beyond the limits [`TooDeep`](Amf3Error::TooDeep),
+    /// [`TooManyValues`](Amf3Error::TooManyValues) and [`TooLong`](Amf3Error::TooLong).
+    pub fn next_value(&mut self) -> Result<Option<Value>, Amf3Error> {
+        if self.progress.position == self.input.len() {
+            return Ok(None);
+        }
+        let source = Source {
+            input: &self.input,
+            limits: self.limits,
+            classes: &self.classes,
+        };
+        source.value(&mut self.sets, &mut self.progress, 0).map(Some)
+    }
+
+    /// What has not been decoded yet; shares the memory of the input.
+    #[must_use]
+    pub fn remaining(&self) -> Bytes {
+        self.input.slice(self.progress.position..)
+    }
+
+    /// How many bytes have been decoded.
+    #[must_use]
+    pub const fn position(&self) -> usize {
+        self.progress.position
+    }
+}
+
+/// What a failed value must not move.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Progress {
+    pub(crate) position: usize,
+    pub(crate) values: usize,
+    /// Bytes that references stood for.
+    pub(crate) expanded: usize,
+}
+
+/// What does not change from value to value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) input: &'a Bytes,
+    pub(crate) limits: Limits,
+    pub(crate) classes: &'a Classes,
+}
+
+impl Source<'_> {
+    /// Decodes a value that stands by itself, or in AMF0, inside `depth` containers. An error undoes everything.
+    pub(crate) fn value(
+        self,
+        sets: &mut Sets,
+        progress: &mut Progress,
+        depth: usize,
+    ) -> Result<Value, Amf3Error> {
+        let (mark, before) = (sets.mark(), *progress);
+        let error = match self.attempt(sets.next(), progress, depth) {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        *progress = before;
+        if matches!(error, Amf3Error::BadReference { .. })
+            && sets.begin_anew(mark)
+            && let Ok(value) = self.attempt(sets.next(), progress, depth)
+        {
+            return Ok(value);
+        }
+        *progress = before;
+        sets.restore(mark);
+        Err(error)
+    }
+
+    fn attempt(self, tables: &mut Tables, progress: &mut Progress, depth: usize) -> Result<Value, Amf3Error> {
+        let mut reader = Reader {
+            source: self,
+            tables,
+            progress,
+            deepest: depth,
+            properties: Vec::new(),
+            elements: Vec::new(),
+        };
+        reader.value(depth)
+    }
+}
+
+/// Reads one value with all that is in it.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    source: Source<'a>,
+    tables: &'a mut Tables,
+    progress: &'a mut Progress,
+    /// The greatest depth met since the innermost open container began.
+    deepest: usize,
+    /// Properties and elements of the containers that are still open, innermost last. Each container takes its own
+    /// off the end when it is complete, so that it gets a vector of exactly its length in one allocation.
+    properties: Vec<(AmfString, Value)>,
+    elements: Vec<Value>,
+}
+
+/// The first U29 of a complex value.
+enum Header {
+    Reference(Value),
+    /// It follows; this is what the other bits say.
+    Inline(u32),
+}
+
+/// A complex value that has begun.
+struct Begun {
+    slot: usize,
+    progress: Progress,
+    /// [`Reader::deepest`] of what is around it.
+    deepest: usize,
+}
+
+impl Reader<'_> {
+    /// Decodes a value that stands inside `depth` containers.
+    pub(super) fn value(&mut self, depth: usize) -> Result<Value, Amf3Error> {
+        let offset = self.position();
+        let [marker] = self.array()?;
+        self.count()?;
+        Ok(match marker {
+            marker::UNDEFINED => Value::Undefined,
+            marker::NULL => Value::Null,
+            marker::FALSE => Value::Boolean(false),
+            marker::TRUE => Value::Boolean(true),
+            marker::INTEGER => Value::Integer(u29::sign_extend(self.u29()?)),
+            marker::DOUBLE => Value::Double(f64::from_be_bytes(self.array()?)),
+            marker::STRING => Value::String(self.string()?),
+            marker::XML_DOCUMENT..=marker::DICTIONARY => match self.header(depth)? {
+                Header::Reference(value) => value,
+                Header::Inline(rest) => self.complex(marker, rest, depth)?,
+            },
+            _ => return Err(Amf3Error::UnknownMarker { marker, offset }),
+        })
+    }
+
+    fn complex(&mut self, marker: u8, rest: u32, depth: usize) -> Result<Value, Amf3Error> {
+        let is_container = matches!(
+            marker,
+            marker::ARRAY | marker::OBJECT | marker::VECTOR_OBJECT | marker::DICTIONARY
+        );
+        let (outside, depth) = (depth, depth + usize::from(is_container));
+        let begun = self.begin(depth)?;
+        let len = usize::try_from(rest).unwrap_or(usize::MAX);
+        let value = match marker {
+            marker::XML_DOCUMENT => Value::XmlDocument(self.text(len)?),
+            marker::DATE => Value::Date(f64::from_be_bytes(self.array()?)),
+            marker::ARRAY => self.dense_and_associative(len, depth)?,
+            marker::OBJECT => self.object(rest, depth)?,
+            marker::XML => Value::Xml(self.text(len)?),
+            marker::BYTE_ARRAY => Value::ByteArray(self.bytes(len)?),
+            marker::VECTOR_INT => self.vector(len, i32::from_be_bytes)?.into(),
+            marker::VECTOR_UINT => self.vector(len, u32::from_be_bytes)?.into(),
+            marker::VECTOR_DOUBLE => self.vector(len, f64::from_be_bytes)?.into(),
+            marker::VECTOR_OBJECT => self.object_vector(len, depth)?,
+            _ => self.dictionary(len, depth)?,
+        };
+        Ok(self.complete(begun, value, outside))
+    }
+
+    fn dense_and_associative(&mut self, count: usize, depth: usize) -> Result<Value, Amf3Error> {
+        self.expect(count, 1)?;
+        let properties = self.pairs(depth)?;
+        let elements = self.values(count, depth)?;
+        Ok(Array { properties, elements }.into())
+    }
+
+    /// The bits of the header, without the one that says it is no reference: is it new traits, are they
+    /// externalizable, are they dynamic, count of sealed properties (section 3.12).
+    fn object(&mut self, rest: u32, depth: usize) -> Result<Value, Amf3Error> {
+        let class = if rest & 1 == 0 {
+            self.referenced_traits(rest >> 1)?
+        } else {
+            self.traits(rest >> 1)?
+        };
+        match class {
+            Class::Traits(traits) => {
+                let sealed = self.values(traits.sealed.len(), depth)?;
+                let dynamic = if traits.dynamic {
+                    self.pairs(depth)?
+                } else {
+                    Properties::new()
+                };
+                Ok(Object::from_parts(traits, sealed, dynamic).into())
+            }
+            Class::Externalizable(class_name) => self.externalizable(class_name, depth),
+        }
+    }
+
+    fn referenced_traits(&mut self, index: u32) -> Result<Class, Amf3Error> {
+        let Some(slot) = get(&self.tables.traits, index) else {
+            return Err(self.bad_reference(ReferenceKind::Traits, index, self.tables.traits.len()));
+        };
+        let (class, len) = (slot.class.clone(), slot.len);
+        if let Class::Traits(traits) = &class {
+            self.expect(traits.sealed.len(), 1)?;
+        }
+        self.expand(len)?;
+        Ok(class)
+    }
+
+    fn traits(&mut self, rest: u32) -> Result<Class, Amf3Error> {
+        let begin = (self.position(), self.progress.expanded);
+        let class = if rest & 1 == 1 {
+            Class::Externalizable(self.string()?)
+        } else {
+            let count = usize::try_from(rest >> 2).unwrap_or(usize::MAX);
+            // As many values follow the names, all of which count.
+            self.expect(count, 2)?;
+            if count > self.source.limits.values() - self.progress.values {
+                return Err(self.too_many_values());
+            }
+            let class_name = self.string()?;
+            let mut sealed = Vec::new();
+            for _ in 0..count {
+                sealed.push(self.string()?);
+            }
+            Class::Traits(Arc::new(Traits {
+                class_name,
+                dynamic: rest & 2 != 0,
+                sealed,
+            }))
+        };
+        let len = self.position() - begin.0 + self.progress.expanded - begin.1;
+        let slot = TraitsSlot { class, len };
+        let class = slot.class.clone();
+        self.tables.traits.push(slot);
+        Ok(class)
+    }
+
+    fn externalizable(&mut self, class_name: AmfString, depth: usize) -> Result<Value, Amf3Error> {
+        let offset = self.position();
+        let classes = self.source.classes;
+        let mut body = ClassReader::new(self, depth);
+        match classes.read(&class_name, &mut body) {
+            Some(read) => {
+                let body = body.into_body(read)?;
+                Ok(Externalizable { class_name, body }.into())
+            }
+            None => Err(Amf3Error::UnknownClass {
+                class_name: class_name.into(),
+                offset,
+            }),
+        }
+    }
+
+    fn object_vector(&mut self, count: usize, depth: usize) -> Result<Value, Amf3Error> {
+        let fixed = self.flag()?;
+        let type_name = self.string()?;
+        self.expect(count, 1)?;
+        let elements = self.values(count, depth)?;
+        Ok(ObjectVector {
+            fixed,
+            type_name,
+            elements,
+        }
+        .into())
+    }
+
+    fn dictionary(&mut self, count: usize, depth: usize) -> Result<Value, Amf3Error> {
+        let weak_keys = self.flag()?;
+        self.expect(count, 2)?;
+        let mut entries = Vec::new();
+        for _ in 0..count {
+            entries.push((self.value(depth)?, self.value(depth)?));
+        }
+        Ok(Dictionary { weak_keys, entries }.into())
+    }
+
+    fn vector<T, const N: usize>(
+        &mut self,
+        count: usize,
+        number: impl Fn([u8; N]) -> T,
+    ) -> Result<Vector<T>, Amf3Error> {
+        let fixed = self.flag()?;
+        let bytes = self.bytes(count.saturating_mul(N))?;
+        let (numbers, _) = bytes.as_chunks();
+        Ok(Vector {
+            fixed,
+            elements: numbers.iter().map(|bytes| number(*bytes)).collect(),
+        })
+    }
+
+    fn values(&mut self, count: usize, depth: usize) -> Result<Vec<Value>, Amf3Error> {
+        let first = self.elements.len();
+        for _ in 0..count {
+            let element = self.value(depth)?;
+            self.elements.push(element);
+        }
+        Ok(self.elements.drain(first..).collect())
+    }
+
+    /// Pairs of name and value up to an empty name.
+    fn pairs(&mut self, depth: usize) -> Result<Properties, Amf3Error> {
+        let first = self.properties.len();
+        loop {
+            let key = self.string()?;
+            if key.is_empty() {
+                break;
+            }
+            let value = self.value(depth)?;
+            self.properties.push((key, value));
+        }
+        Ok(Properties::from_properties(
+            self.properties.drain(first..).collect(),
+        ))
+    }
+
+    fn flag(&mut self) -> Result<bool, Amf3Error> {
+        Ok(self.array()? != [0])
+    }
+
+    /// A string or a reference to one. The empty string is never a reference and never in the table.
+    fn string(&mut self) -> Result<AmfString, Amf3Error> {
+        let header = self.u29()?;
+        if header & 1 == 0 {
+            let Some(string) = get(&self.tables.strings, header >> 1).cloned() else {
+                return Err(self.bad_reference(
+                    ReferenceKind::String,
+                    header >> 1,
+                    self.tables.strings.len(),
+                ));
+            };
+            self.expand(string.len())?;
+            return Ok(string);
+        }
+        let string = self.text(usize::try_from(header >> 1).unwrap_or(usize::MAX))?;
+        if !string.is_empty() {
+            self.tables.strings.push(string.clone());
+        }
+        Ok(string)
+    }
+
+    fn header(&mut self, depth: usize) -> Result<Header, Amf3Error> {
+        let header = self.u29()?;
+        if header & 1 == 1 {
+            return Ok(Header::Inline(header >> 1));
+        }
+        let index = header >> 1;
+        match get(&self.tables.objects, index) {
+            Some(Slot::Open) => Ok(Header::Reference(Value::Cycle(index))),
+            Some(Slot::Complete(referenced)) => {
+                let referenced = referenced.clone();
+                self.charge(&referenced, depth)?;
+                Ok(Header::Reference(referenced.value))
+            }
+            None => Err(self.bad_reference(ReferenceKind::Object, index, self.tables.objects.len())),
+        }
+    }
+
+    /// Takes what a reference stands for off the limits, as if it stood there itself.
+    fn charge(&mut self, referenced: &Complete, depth: usize) -> Result<(), Amf3Error> {
+        let depth = depth.saturating_add(referenced.height);
+        if depth > self.source.limits.depth() {
+            return Err(self.too_deep());
+        }
+        self.deepest = self.deepest.max(depth);
+        // The reference itself has been counted.
+        let values = self.progress.values.saturating_add(referenced.values - 1);
+        if values > self.source.limits.values() {
+            return Err(self.too_many_values());
+        }
+        self.progress.values = values;
+        self.expand(referenced.len)
+    }
+
+    fn expand(&mut self, len: usize) -> Result<(), Amf3Error> {
+        let limit = self.source.limits.expanded_len();
+        let expanded = self.progress.expanded.saturating_add(len);
+        if expanded > limit {
+            return Err(Amf3Error::TooLong { limit });
+        }
+        self.progress.expanded = expanded;
+        Ok(())
+    }
+
+    /// Begins a complex value whose members are inside `depth` containers. It has its place in the table before them.
+    fn begin(&mut self, depth: usize) -> Result<Begun, Amf3Error> {
+        if depth > self.source.limits.depth() {
+            return Err(self.too_deep());
+        }
+        let begun = Begun {
+            slot: self.tables.objects.len(),
+            progress: *self.progress,
+            deepest: self.deepest,
+        };
+        self.deepest = depth;
+        self.tables.objects.push(Slot::Open);
+        Ok(begun)
+    }
+
+    /// Ends a complex value that stands inside `depth` containers.
+    fn complete(&mut self, begun: Begun, value: Value, depth: usize) -> Value {
+        let (now, before) = (*self.progress, begun.progress);
+        let complete = Complete {
+            value: value.clone(),
+            values: 1 + now.values - before.values,
+            len: now.position - before.position + now.expanded - before.expanded,
+            height: self.deepest - depth,
+        };
+        if let Some(slot) = self.tables.objects.get_mut(begun.slot) {
+            *slot = Slot::Complete(complete);
+        }
+        self.deepest = self.deepest.max(begun.deepest);
+        value
+    }
+
+    /// Counts a value.
+    pub(super) fn count(&mut self) -> Result<(), Amf3Error> {
+        if self.progress.values >= self.source.limits.values() {
+            return Err(self.too_many_values());
+        }
+        self.progress.values += 1;
+        Ok(())
+    }
+
+    const fn too_many_values(&self) -> Amf3Error {
+        Amf3Error::TooManyValues {
+            limit: self.source.limits.values(),
+        }
+    }
+
+    const fn too_deep(&self) -> Amf3Error {
+        Amf3Error::TooDeep {
+            limit: self.source.limits.depth(),
+        }
+    }
+
+    const fn bad_reference(&self, kind: ReferenceKind, index: u32, len: usize) -> Amf3Error {
+        Amf3Error::BadReference {
+            kind,
+            index,
+            len,
+            offset: self.position(),
+        }
+    }
+
+    /// Whether `count` things of at least `least` bytes can follow.
+    fn expect(&self, count: usize, least: usize) -> Result<(), Amf3Error> {
+        let needed = count.saturating_mul(least);
+        if needed > self.remaining_len() {
+            return Err(self.unexpected_end(needed));
+        }
+        Ok(())
+    }
+
+    const fn unexpected_end(&self, needed: usize) -> Amf3Error {
+        Amf3Error::UnexpectedEnd {
+            offset: self.position(),
+            needed,
+            available: self.remaining_len(),
+        }
+    }
+
+    fn u29(&mut self) -> Result<u32, Amf3Error> {
+        u29::read(|| self.array().map(|[byte]| byte))
+    }
+
+    fn text(&mut self, len: usize) -> Result<AmfString, Amf3Error> {
+        let text = AmfString::slice_of(self.source.input, self.position(), len);
+        let text = text.ok_or_else(|| self.unexpected_end(len))?;
+        self.progress.position += len;
+        Ok(text)
+    }
+
+    pub(super) fn bytes(&mut self, len: usize) -> Result<Bytes, Amf3Error> {
+        self.expect(len, 1)?;
+        let bytes = self.source.input.slice(self.position()..self.position() + len);
+        self.progress.position += len;
+        Ok(bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Amf3Error> {
+        let rest = self.source.input.get(self.position()..).unwrap_or_default();
+        let bytes = rest.first_chunk().ok_or_else(|| self.unexpected_end(N))?;
+        self.progress.position += N;
+        Ok(*bytes)
+    }
+
+    pub(super) const fn position(&self) -> usize {
+        self.progress.position
+    }
+
+    const fn remaining_len(&self) -> usize {
+        self.source.input.len() - self.progress.position
+    }
+}
+
+fn get<T>(table: &[T], index: u32) -> Option<&T> {
+    table.get(usize::try_from(index).ok()?)
+}
