@@ -11,6 +11,8 @@ use rtmp_core::conn::ProtocolError;
 use rtmp_core::message::{ConnectRequest, Shortened};
 use tokio_util::sync::CancellationToken;
 
+use crate::statistics::{Counters, Statistics};
+
 /// Numbers a session, uniquely within the process. It stands in every log line of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(u64);
@@ -42,31 +44,9 @@ struct Shared {
     id: SessionId,
     peer_addr: Option<SocketAddr>,
     connect: OnceLock<ConnectRequest>,
-    traffic: Traffic,
+    counters: Counters,
     disposed: CancellationToken,
     dispose_reason: OnceLock<CloseReason>,
-}
-
-#[derive(Default)]
-struct Traffic {
-    bytes_received: AtomicU64,
-    bytes_sent: AtomicU64,
-    messages_received: AtomicU64,
-    messages_dropped: AtomicU64,
-}
-
-/// What a session has moved since it began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Statistics {
-    /// Bytes read from the client, handshake included.
-    pub bytes_received: u64,
-    /// Bytes written to the client, handshake included.
-    pub bytes_sent: u64,
-    /// Media messages that the client published.
-    pub messages_received: u64,
-    /// Media messages that the client did not get because it was too slow.
-    pub messages_dropped: u64,
 }
 
 impl SessionInfo {
@@ -75,7 +55,7 @@ impl SessionInfo {
             id: SessionId::next(),
             peer_addr,
             connect: OnceLock::new(),
-            traffic: Traffic::default(),
+            counters: Counters::new(),
             disposed: CancellationToken::new(),
             dispose_reason: OnceLock::new(),
         }))
@@ -105,22 +85,10 @@ impl SessionInfo {
         self.connect_request().map_or("", ConnectRequest::app)
     }
 
-    /// What the session has moved since it began.
+    /// What the session has moved since it began, and how well its line is.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        let Traffic {
-            bytes_received,
-            bytes_sent,
-            messages_received,
-            messages_dropped,
-        } = &self.0.traffic;
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Statistics {
-            bytes_received: read(bytes_received),
-            bytes_sent: read(bytes_sent),
-            messages_received: read(messages_received),
-            messages_dropped: read(messages_dropped),
-        }
+        self.0.counters.snapshot()
     }
 
     /// Ends the session, for a reason that its observers are told. Only the first call counts.
@@ -151,29 +119,8 @@ impl SessionInfo {
         self.0.connect.get_or_init(|| request)
     }
 
-    pub(crate) fn count_received(&self, bytes: usize) {
-        self.0
-            .traffic
-            .bytes_received
-            .fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_sent(&self, bytes: usize) {
-        self.0
-            .traffic
-            .bytes_sent
-            .fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_message(&self) {
-        self.0.traffic.messages_received.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_dropped(&self, messages: u64) {
-        self.0
-            .traffic
-            .messages_dropped
-            .fetch_add(messages, Ordering::Relaxed);
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.0.counters
     }
 }
 

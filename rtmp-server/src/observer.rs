@@ -11,7 +11,7 @@ use rtmp_core::message::{
     Command, ConnectReply, ConnectRequest, MediaKind, PlayRequest, PublishRequest, Status,
 };
 
-use crate::{CloseReason, PlayGrant, PublishGrant, Relay, SessionInfo, StreamInfo, Verdict};
+use crate::{CloseReason, PlayGrant, PublishGrant, Relay, RequestObserver, SessionInfo, StreamInfo, Verdict};
 
 /// Decides over connections, and answers the remote calls of clients.
 #[async_trait]
@@ -132,6 +132,14 @@ impl Observers {
     pub fn play(mut self, observer: impl PlayObserver + 'static) -> Self {
         self.play.push(Arc::new(observer));
         self
+    }
+
+    /// Adds one that turns all questions into values, see [`request_channel`](crate::request_channel()).
+    #[must_use]
+    pub fn requests(self, observer: RequestObserver) -> Self {
+        self.connect(observer.clone())
+            .publish(observer.clone())
+            .play(observer)
     }
 
     /// Adds a relay, which takes what is published and gives it to who plays. Add it behind those that decide who

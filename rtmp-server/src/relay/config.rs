@@ -79,14 +79,17 @@ impl RelayConfig {
         self
     }
 
-    /// How many bytes a player may be behind.
+    /// How many bytes a player may be behind. A message counts with its content and 256 bytes more, and one that does
+    /// not fit into a chunk counts twice, as much as it takes here. The same goes for
+    /// [`max_gop_len`](Self::max_gop_len).
     #[must_use]
     pub fn max_lag_len(mut self, bytes: usize) -> Self {
         self.max_lag_len = bytes;
         self
     }
 
-    /// How much media time a player may be behind. What it was behind when it joined does not count.
+    /// How long a player may be behind: by the time at which messages arrive, so that a jump of the publisher's clock
+    /// does no harm. What it was behind when it joined does not count.
     #[must_use]
     pub fn max_lag(mut self, time: Duration) -> Self {
         self.max_lag = time;

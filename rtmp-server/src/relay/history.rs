@@ -1,15 +1,22 @@
 //! The messages of a stream that its players share.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rtmp_core::chunk::FramedMessage;
 use rtmp_core::flv::{Configuration, is_clear_data_frame, strip_set_data_frame};
 use rtmp_core::{MediaKind, MediaMessage, Timestamp};
+use tokio::time::Instant;
 
 use super::RelayConfig;
 use crate::source::SHARED_STREAM;
+
+/// What an entry takes besides its bytes, roughly. Without it a flood of empty messages would count for nothing.
+const ENTRY_OVERHEAD: u64 = 256;
+
+const NOTHING_FORGOTTEN: Range<u64> = u64::MAX..0;
 
 /// One message of the history, in both of its forms; they share memory where one chunk is enough.
 #[derive(Debug)]
@@ -19,27 +26,53 @@ pub(super) struct Entry {
     pub(super) is_keyframe: bool,
     /// Video that means nothing without the frames before it.
     pub(super) needs_keyframe: bool,
-    /// Bytes of wire form in front of this message since the stream began.
+    arrived: Instant,
+    /// Bytes that all messages in front of this one take since the stream began.
     offset: u64,
+}
+
+/// The newest message of a part of the configuration.
+#[derive(Debug)]
+struct Kept {
+    number: u64,
+    message: MediaMessage,
+    /// Since which number there has been one, if only with other content.
+    since: u64,
 }
 
 /// The newest messages of a stream, numbered without gap, and its configuration.
 ///
 /// Its front is bounded by what a player may be behind, but the group of pictures that a joiner begins with stays, up
 /// to bounds of its own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct History {
     entries: VecDeque<Entry>,
     /// The number of the first entry.
     first: u64,
     /// The number of the publisher's first message.
     start: u64,
-    /// Bytes of wire form of all messages so far.
+    /// Bytes that all messages so far take.
     end_offset: u64,
     /// The number of the keyframe that a joiner begins with.
     gop_start: Option<u64>,
-    /// The newest message of each part of the configuration, with its number.
-    configurations: BTreeMap<Configuration, (u64, MediaMessage)>,
+    configurations: BTreeMap<Configuration, Kept>,
+    /// From the first header that was replaced to the newest that replaced one. Who begins in between needs one that is
+    /// not known any more.
+    forgotten: Range<u64>,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            entries: VecDeque::new(),
+            first: 0,
+            start: 0,
+            end_offset: 0,
+            gop_start: None,
+            configurations: BTreeMap::new(),
+            forgotten: NOTHING_FORGOTTEN,
+        }
+    }
 }
 
 impl History {
@@ -72,27 +105,62 @@ impl History {
         }
     }
 
+    /// Whether the configuration at `number` is still known.
+    pub(super) fn knows_configuration_at(&self, number: u64) -> bool {
+        number <= self.forgotten.start || number >= self.forgotten.end
+    }
+
+    /// Bytes that its messages take.
+    pub(super) fn len(&self) -> u64 {
+        self.entries
+            .front()
+            .map_or(0, |first| self.end_offset - first.offset)
+    }
+
+    /// How many messages it has.
+    pub(super) fn message_count(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(super) fn has_gop(&self) -> bool {
         self.gop_start.is_some()
     }
 
-    /// The configuration that was sent from number `from` up to `to`, in the order to send it.
+    /// The configuration that was sent from number `from` up to `to`, in the order to send it. Of metadata it is the
+    /// newest even if they come later, because some encoders send other ones all the time.
     pub(super) fn configurations(&self, from: u64, to: u64) -> impl Iterator<Item = &MediaMessage> {
+        let is_owed = move |kind: Configuration, kept: &Kept| {
+            let in_force_since = if decodes(kind) { kept.number } else { kept.since };
+            kept.number >= from && in_force_since < to
+        };
+        let mut last = None;
         self.configurations
-            .values()
-            .filter(move |(number, _)| (from..to).contains(number))
-            .map(|(_, message)| message)
+            .iter()
+            .filter(move |(kind, kept)| is_owed(**kind, kept))
+            .map(|(_, kept)| kept)
+            // One message may have the headers of several tracks.
+            .filter(move |kept| last.replace(kept.number) != Some(kept.number))
+            .map(|kept| &kept.message)
     }
 
-    /// How far a player at `number` is behind: in bytes of wire form and in media time.
+    /// How far a player at `number` is behind: in bytes, and in time of arrival. Media time may jump.
     pub(super) fn lag(&self, number: u64) -> (u64, Duration) {
         let (Some(entry), Some(last)) = (self.get(number), self.entries.back()) else {
             return (0, Duration::ZERO);
         };
         (
             self.end_offset - entry.offset,
-            distance(entry.message.timestamp, last.message.timestamp),
+            last.arrived.duration_since(entry.arrived),
         )
+    }
+
+    /// How much follows the keyframe at `number`: in bytes and in media time.
+    fn gop_len(&self, number: u64) -> (u64, Duration) {
+        let (Some(entry), Some(last)) = (self.get(number), self.entries.back()) else {
+            return (0, Duration::ZERO);
+        };
+        let time = distance(entry.message.timestamp, last.message.timestamp);
+        (self.end_offset - entry.offset, time)
     }
 
     /// Takes a message of the publisher. `has_players` says whether someone may be behind.
@@ -112,8 +180,14 @@ impl History {
             self.gop_start = Some(number);
         }
         let offset = self.end_offset;
-        self.end_offset += framed.wire().len() as u64;
-        // The payload inside the wire form, so that the copy out of the read buffer can go.
+        let wire_len = framed.wire().len() as u64;
+        // In one chunk the payload lies inside the wire form, and the publisher's copy of it can go.
+        let copy_len = if framed.payload().len() as u64 > u64::from(config.chunk_size) {
+            framed.payload().len() as u64
+        } else {
+            0
+        };
+        self.end_offset += wire_len + copy_len + ENTRY_OVERHEAD;
         let message = MediaMessage {
             payload: Bytes::clone(framed.payload()),
             ..message
@@ -124,6 +198,7 @@ impl History {
             framed,
             is_keyframe,
             needs_keyframe,
+            arrived: Instant::now(),
             offset,
         });
         self.trim(config, has_players);
@@ -147,16 +222,28 @@ impl History {
 
     fn keep_configuration(&mut self, message: &MediaMessage, number: u64, config: &RelayConfig) {
         for configuration in message.configurations() {
-            if message.payload.len() > config.max_configuration_len {
+            let before = self.configurations.get(&configuration);
+            if before.is_some_and(|before| before.message.payload == message.payload) {
+                // Repeated for those who join; it is in force since it came first.
                 continue;
             }
-            let payload = Bytes::clone(&message.payload);
-            let kept = MediaMessage { payload, ..*message };
-            let before = self.configurations.insert(configuration, (number, kept));
-            let changed = before.is_some_and(|(_, before)| before.payload != message.payload);
-            if changed && matches!(configuration, Configuration::VideoSequenceHeader { .. }) {
-                // The pictures so far need the old header, and a joiner would get the new one.
+            let before = if message.payload.len() <= config.max_configuration_len {
+                let kept = Kept {
+                    number,
+                    message: message.clone(),
+                    since: before.map_or(number, |before| before.since),
+                };
+                self.configurations.insert(configuration, kept)
+            } else {
+                // It is in force all the same, so the one before must not be given to anybody.
+                self.configurations.remove(&configuration)
+            };
+            if let Some(before) = before
+                && decodes(configuration)
+            {
+                // A joiner would get the new header, and the pictures so far need the old one.
                 self.gop_start = None;
+                self.forgotten = self.forgotten.start.min(before.number)..number;
             }
         }
     }
@@ -164,7 +251,7 @@ impl History {
     /// Drops what nobody needs any more.
     fn trim(&mut self, config: &RelayConfig, has_players: bool) {
         if let Some(start) = self.gop_start {
-            let (len, time) = self.lag(start);
+            let (len, time) = self.gop_len(start);
             if len > config.max_gop_len as u64 || time > config.max_gop {
                 self.gop_start = None;
             }
@@ -186,8 +273,17 @@ impl History {
         self.start = self.first;
         self.entries.clear();
         self.gop_start = None;
+        self.forgotten = NOTHING_FORGOTTEN;
         self.configurations.clear();
     }
+}
+
+/// Whether media can not be decoded without it.
+fn decodes(configuration: Configuration) -> bool {
+    !matches!(
+        configuration,
+        Configuration::Metadata | Configuration::VideoMetadata { .. }
+    )
 }
 
 /// The time from one timestamp to another; a step back counts as none.

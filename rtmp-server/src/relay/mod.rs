@@ -67,6 +67,22 @@ pub struct Relay {
     registry: Arc<Registry>,
 }
 
+/// What a [`Relay`] holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RelayStatistics {
+    /// Streams that have a publisher or players.
+    pub streams: usize,
+    /// Streams that have a publisher.
+    pub publishers: usize,
+    /// Players of all streams.
+    pub players: usize,
+    /// Messages in the histories of all streams.
+    pub messages: usize,
+    /// Bytes that these messages take, an estimate of what they take besides their content included.
+    pub bytes: u64,
+}
+
 /// A stream of this name is being published already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a stream of this name is being published already")]
@@ -94,6 +110,12 @@ impl Relay {
     #[must_use]
     pub fn play(&self, app: &str, name: &str) -> RelayPlayer {
         RelayPlayer::new(Player::join(&self.registry, StreamKey::new(app, name)))
+    }
+
+    /// What the relay holds at the moment. It looks at every stream, so it is not for every message.
+    #[must_use]
+    pub fn statistics(&self) -> RelayStatistics {
+        self.registry.statistics()
     }
 
     /// How many streams have a publisher or players.

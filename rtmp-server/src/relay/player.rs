@@ -53,6 +53,8 @@ pub(super) struct Player {
     owes_configuration_from: Option<u64>,
     /// Video is left out up to the next keyframe.
     awaits_keyframe: bool,
+    /// What is left out meanwhile is its own fault.
+    is_skipping: bool,
     /// It has not caught up since it joined, so being behind is no fault of its own.
     is_catching_up: bool,
     paused: bool,
@@ -96,6 +98,7 @@ impl Player {
             has_publisher: false,
             owes_configuration_from: None,
             awaits_keyframe: true,
+            is_skipping: false,
             is_catching_up: true,
             paused: false,
             wants_audio: true,
@@ -108,7 +111,14 @@ impl Player {
         let state = stream.lock();
         player.epoch = state.epoch;
         player.has_publisher = state.has_publisher;
-        player.start_at(state.history.join_at(), &state);
+        // What a publisher that is gone has left behind is of no use to a newcomer.
+        let history = &state.history;
+        let next = if state.has_publisher {
+            history.join_at()
+        } else {
+            history.end()
+        };
+        player.start_at(next, &state);
         drop(state);
         player
     }
@@ -118,6 +128,7 @@ impl Player {
         self.awaits_keyframe = !(state.history.has_gop() && next == state.history.join_at());
         self.owes_configuration_from = Some(0);
         self.is_catching_up = true;
+        self.is_skipping = false;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, outlet: &mut impl Outlet) -> Poll<SourceEvent> {
@@ -161,6 +172,10 @@ impl Player {
             }
             self.skip(state);
         }
+        if self.owes_configuration_from.is_some() && !history.knows_configuration_at(self.next) {
+            // Since it joined the headers have changed.
+            self.start_at(history.join_at(), state);
+        }
         let mut has_media = false;
         while let Some(entry) = history.get(self.next) {
             if outlet.is_full() {
@@ -190,8 +205,11 @@ impl Player {
             MediaKind::Video => {
                 if entry.is_keyframe {
                     self.awaits_keyframe = false;
+                    self.is_skipping = false;
                 }
-                !(self.awaits_keyframe && entry.needs_keyframe)
+                let is_of_no_use = self.awaits_keyframe && entry.needs_keyframe;
+                self.dropped += u64::from(is_of_no_use && self.is_skipping);
+                !is_of_no_use
             }
             MediaKind::Data | MediaKind::Amf3Data => true,
         }
@@ -203,12 +221,20 @@ impl Player {
         !self.is_catching_up && (len > config.max_lag_len as u64 || time > config.max_lag)
     }
 
-    /// Goes on at the newest keyframe, or behind everything with the next.
+    /// Goes on at the newest keyframe or, if it has passed that already, behind everything with the next.
     fn skip(&mut self, state: &StreamState) {
-        let (from, target) = (self.next, state.history.join_at().max(self.next));
+        let from = self.next;
+        let newest = state.history.join_at();
+        let target = if newest > from {
+            newest
+        } else {
+            state.history.end()
+        };
+        let owed = self.owes_configuration_from.unwrap_or(from);
         self.dropped += target - from;
         self.start_at(target, state);
-        self.owes_configuration_from = Some(from);
+        self.owes_configuration_from = Some(owed);
+        self.is_skipping = self.awaits_keyframe;
     }
 
     /// Nobody publishes: that lasts only so long.
@@ -247,14 +273,17 @@ impl MediaSource for Player {
     }
 
     fn receive(&mut self, kind: MediaKind, wanted: bool) {
-        match kind {
-            MediaKind::Audio => self.wants_audio = wanted,
-            MediaKind::Video => {
-                self.awaits_keyframe |= wanted && !self.wants_video;
-                self.wants_video = wanted;
-            }
-            MediaKind::Data | MediaKind::Amf3Data => {}
+        let wants = match kind {
+            MediaKind::Audio => &mut self.wants_audio,
+            MediaKind::Video => &mut self.wants_video,
+            MediaKind::Data | MediaKind::Amf3Data => return,
+        };
+        if wanted && !*wants {
+            // Headers that have come meanwhile were left out.
+            self.owes_configuration_from = Some(0);
+            self.awaits_keyframe |= kind == MediaKind::Video;
         }
+        *wants = wanted;
     }
 
     fn take_dropped(&mut self) -> u64 {
@@ -264,8 +293,11 @@ impl MediaSource for Player {
 
 impl Drop for Player {
     fn drop(&mut self) {
-        self.registry
-            .leave(&self.key, &self.stream, |stream| stream.lock().player_count -= 1);
+        self.registry.leave(&self.key, &self.stream, |stream| {
+            let mut state = stream.lock();
+            state.player_count -= 1;
+            state.forget(self.sleep);
+        });
     }
 }
 

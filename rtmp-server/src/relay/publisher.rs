@@ -16,7 +16,7 @@ pub struct RelayPublisher {
     registry: Arc<Registry>,
     key: StreamKey,
     stream: Arc<LiveStream>,
-    spare: Vec<Waker>,
+    spare: Vec<Option<Waker>>,
 }
 
 impl RelayPublisher {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::RelayConfig;
 use super::stream::LiveStream;
+use super::{RelayConfig, RelayStatistics};
 
 /// What tells streams apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +60,19 @@ impl Registry {
         if stream.lock().is_unused() {
             streams.remove(key);
         }
+    }
+
+    pub(super) fn statistics(&self) -> RelayStatistics {
+        let mut sum = RelayStatistics::default();
+        for stream in self.lock().values() {
+            let state = stream.lock();
+            sum.streams += 1;
+            sum.publishers += usize::from(state.has_publisher);
+            sum.players += state.player_count;
+            sum.messages += state.history.message_count();
+            sum.bytes += state.history.len();
+        }
+        sum
     }
 
     pub(super) fn len(&self) -> usize {

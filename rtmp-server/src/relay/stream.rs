@@ -21,7 +21,9 @@ pub(super) struct StreamState {
     pub(super) epoch: u64,
     pub(super) has_publisher: bool,
     pub(super) player_count: usize,
-    sleepers: Vec<Waker>,
+    sleepers: Vec<Option<Waker>>,
+    /// Places among the sleepers that were left.
+    free_places: Vec<usize>,
     /// Counts the times that all sleepers were woken. A place among them is good for one round.
     round: u64,
 }
@@ -48,13 +50,14 @@ impl LiveStream {
 
     /// Wakes all players that wait. The list of sleepers is handed back and forth, so that waking allocates nothing
     /// once it has grown.
-    pub(super) fn wake(&self, spare: &mut Vec<Waker>) {
+    pub(super) fn wake(&self, spare: &mut Vec<Option<Waker>>) {
         {
             let mut state = self.lock();
             state.round += 1;
+            state.free_places.clear();
             std::mem::swap(&mut state.sleepers, spare);
         }
-        for sleeper in spare.drain(..) {
+        for sleeper in spare.drain(..).flatten() {
             sleeper.wake();
         }
     }
@@ -63,17 +66,41 @@ impl LiveStream {
 impl StreamState {
     /// Puts a player among the sleepers, once a round.
     pub(super) fn sleep(&mut self, place: &mut SleepPlace, waker: &Waker) {
-        if place.round == Some(self.round)
-            && let Some(known) = self.sleepers.get_mut(place.index)
-        {
+        if let Some(known) = self.sleeper(*place) {
             known.clone_from(waker);
             return;
         }
+        let index = match self.free_places.pop() {
+            Some(index) => index,
+            None => {
+                self.sleepers.push(None);
+                self.sleepers.len() - 1
+            }
+        };
         *place = SleepPlace {
             round: Some(self.round),
-            index: self.sleepers.len(),
+            index,
         };
-        self.sleepers.push(waker.clone());
+        if let Some(sleeper) = self.sleepers.get_mut(index) {
+            *sleeper = Some(waker.clone());
+        }
+    }
+
+    /// Takes a player that leaves from among the sleepers: a waker keeps the memory of its task.
+    pub(super) fn forget(&mut self, place: SleepPlace) {
+        if place.round == Some(self.round)
+            && let Some(sleeper) = self.sleepers.get_mut(place.index)
+            && sleeper.take().is_some()
+        {
+            self.free_places.push(place.index);
+        }
+    }
+
+    fn sleeper(&mut self, place: SleepPlace) -> Option<&mut Waker> {
+        if place.round != Some(self.round) {
+            return None;
+        }
+        self.sleepers.get_mut(place.index)?.as_mut()
     }
 
     pub(super) fn is_unused(&self) -> bool {

@@ -240,7 +240,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         match poll_read_buf(Pin::new(&mut self.io), cx, &mut self.input) {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(CloseReason::PeerClosed)),
             Poll::Ready(Ok(len)) => {
-                self.info.count_received(len);
+                self.info.counters().count_received(len);
                 if len == capacity {
                     self.read_size = (2 * self.read_size).min(MAX_READ);
                 }
@@ -274,7 +274,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(transport(io::ErrorKind::WriteZero.into()))),
                 Poll::Ready(Ok(len)) => {
-                    self.info.count_sent(len);
+                    self.info.counters().count_sent(len);
                     if self.blocked_since.take().is_some() {
                         // The client has made room, so it is there.
                         self.last_heard = Instant::now();
@@ -316,7 +316,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 };
                 let dropped = player.source.take_dropped();
                 if dropped > 0 {
-                    info.count_dropped(dropped);
+                    info.counters().count_dropped(dropped);
                     debug!(parent: &*span, dropped, "the player is slow");
                 }
                 let notice = match event {
@@ -422,7 +422,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 .poll_write(Pin::new(&mut self.io), cx, self.machine.output())
             {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(len)) => self.info.count_sent(len),
+                Poll::Ready(Ok(len)) => self.info.counters().count_sent(len),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
             }

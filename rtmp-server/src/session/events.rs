@@ -39,7 +39,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             ServerEvent::Call { stream, command } => self.handle_call(stream, command).await?,
             ServerEvent::CloseRequested => return Err(CloseReason::Requested),
             ServerEvent::UserControl(event) => trace!(parent: &self.span, ?event, "user control"),
-            ServerEvent::Acknowledgement(sequence) => trace!(parent: &self.span, sequence, "acknowledgement"),
+            ServerEvent::Acknowledgement(sequence) => {
+                trace!(parent: &self.span, sequence, "acknowledgement");
+                self.info
+                    .counters()
+                    .note_acknowledged(self.machine.acknowledged());
+            }
             ServerEvent::Ignored(what) => debug!(parent: &self.span, ?what, "ignored"),
             // Events of later versions of rtmp-core have a default: none of them needs an answer.
             other => trace!(parent: &self.span, ?other, "event"),
@@ -55,7 +60,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         else {
             return;
         };
-        self.info.count_message();
+        self.info.counters().count_message();
         for sink in &mut publication.sinks {
             sink.send(message);
         }
@@ -140,10 +145,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     ) -> Result<(), CloseReason> {
         match self.ask_for_source(stream, request).await? {
             Ok(player) => {
-                self.players.push(player);
+                self.begin_play(player);
                 self.machine.accept_play(stream).map_err(protocol)
             }
-            Err(status) => self.machine.reject_play(stream, &status).map_err(protocol),
+            Err(status) => {
+                self.machine.reject_play(stream, &status).map_err(protocol)?;
+                self.tell_agreed(&CloseReason::Refused).await
+            }
         }
     }
 
@@ -158,11 +166,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         match self.ask_for_source(stream, request).await? {
             Ok(player) => {
                 self.stop_play(stream, &CloseReason::Requested).await?;
-                self.players.push(player);
+                self.begin_play(player);
                 self.machine.accept_transition(stream).map_err(protocol)
             }
-            Err(status) => self.machine.reject_transition(stream, &status).map_err(protocol),
+            Err(status) => {
+                self.machine
+                    .reject_transition(stream, &status)
+                    .map_err(protocol)?;
+                self.tell_agreed(&CloseReason::Refused).await
+            }
         }
+    }
+
+    /// All observers have agreed.
+    fn begin_play(&mut self, player: Player) {
+        self.players.push(player);
+        self.agreed.play = None;
     }
 
     /// Asks the observers for something to play, or for the status that says why not.
@@ -174,7 +193,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         let limit = self.config.timeouts.verdict;
         let mut source = None;
         let mut refusal = None;
-        for observer in &self.observers.play {
+        for (place, observer) in self.observers.play.iter().enumerate() {
             let no_answer = || Verdict::reject(StatusCode::PlayFailed, "no decision in time");
             match ask(&self.info, limit, observer.on_play(&self.info, &request))
                 .await?
@@ -185,6 +204,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                     if let Some(name) = grant.rename {
                         request = request.renamed(name);
                     }
+                    let info =
+                        StreamInfo::new(self.info.clone(), stream, request.stream_name(), request.query());
+                    self.agreed.play = Some((info, place + 1));
                 }
                 Verdict::Reject(status) => {
                     refusal = Some(status);
