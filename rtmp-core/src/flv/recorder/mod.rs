@@ -4,7 +4,7 @@ mod clock;
 mod index;
 
 use bytes::{Bytes, BytesMut};
-use rtmp_amf::amf0::Object;
+use rtmp_amf::amf0::{Object, Value};
 
 use self::clock::Clock;
 use self::index::KeyframeIndex;
@@ -20,7 +20,8 @@ use crate::{MediaKind, MediaMessage, Timestamp};
 /// room; where the output cannot seek they are left out, and the file is one that does not know its duration.
 /// Whenever the writing stops, what has been written is a readable file.
 ///
-/// The room is a property `padding` that shrinks by 18 bytes for every keyframe in the index. When there are more
+/// The room is a property `padding`, an array of numbers, of which every keyframe in the index takes two. When there are
+/// more
 /// keyframes than the room holds, every second entry is dropped, so the index stays even.
 ///
 /// Messages before the first coded audio or video are held until it comes, at most 64 and 1 MiB of them, so
@@ -80,10 +81,11 @@ const MAX_HELD_COUNT: usize = 64;
 const MAX_HELD_LEN: usize = 1024 * 1024;
 const MAX_METADATA_LEN: usize = 64 * 1024;
 const DEFAULT_INDEX_CAPACITY: usize = 1024;
-/// The padding must fit a string of 65535 bytes.
+/// Some 65 KB of metadata.
 const MAX_INDEX_CAPACITY: usize = 3600;
-/// A time and an offset, each a marker and eight bytes.
-const INDEX_ENTRY_LEN: usize = 18;
+/// A time and an offset. FFmpeg, for one, can not read past a string of more than 1023 bytes, so the room is numbers
+/// too.
+const NUMBERS_PER_ENTRY: usize = 2;
 const METADATA_OFFSET: u64 = (HEADER_LEN + PREVIOUS_TAG_SIZE_LEN) as u64;
 
 /// The default track: other tracks' keyframes are where its own are.
@@ -247,7 +249,7 @@ impl FlvRecorder {
     fn metadata(&self) -> Result<Bytes, FlvError> {
         let entries = self.index.entries();
         let last_keyframe = self.index.last().unwrap_or_default();
-        let room = self.index_capacity.saturating_sub(entries.len()) * INDEX_ENTRY_LEN;
+        let room = self.index_capacity.saturating_sub(entries.len()) * NUMBERS_PER_ENTRY;
         let mut metadata = Metadata::new(
             Object::new()
                 .with(DURATION, self.clock.duration().as_secs_f64())
@@ -258,7 +260,9 @@ impl FlvRecorder {
         );
         metadata.properties_mut().extend(self.properties.clone());
         metadata.set_keyframes(entries);
-        metadata.properties_mut().push(PADDING, " ".repeat(room));
+        metadata
+            .properties_mut()
+            .push(PADDING, vec![Value::Number(0.0); room]);
         metadata.encode()
     }
 }
