@@ -1,0 +1,19 @@
+//! Real programs against the tools `relay`, `push` and `pull`: what is published has to arrive, packet by packet.
+//!
+//! ```sh
+//! cargo test -p rtmp-tests --features interop --test interop
+//! ```
+//!
+//! Every program is a child process on the loopback interface, with ports and a directory of its own. One that is not
+//! installed is a failure.
+
+mod addresses;
+mod command_line;
+mod frames;
+mod handshake;
+
+mod process;
+mod programs;
+mod relay;
+mod requirements;
+mod servers;
