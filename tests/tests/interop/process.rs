@@ -86,10 +86,9 @@ impl Process {
                 .map(str::to_owned)
                 .next()
         };
-        if let Ok(Ok(text)) = timeout(DEADLINE, self.stdout.wait_for(|text| line(text).is_some())).await {
-            if let Some(rest) = line(&text) {
-                return rest;
-            }
+        let printed = timeout(DEADLINE, self.stdout.wait_for(|text| line(text).is_some())).await;
+        if let Some(rest) = printed.ok().and_then(Result::ok).and_then(|text| line(&text)) {
+            return rest;
         }
         panic!("{} did not print {prefix:?}{}", self.name, self.printed());
     }
