@@ -173,8 +173,11 @@ impl Player {
             self.skip(state);
         }
         if self.owes_configuration_from.is_some() && !history.knows_configuration_at(self.next) {
-            // Since it joined the headers have changed.
+            // Since it joined or skipped the headers have changed.
+            let (from, is_skipping) = (self.next, self.is_skipping);
             self.start_at(history.join_at(), state);
+            self.is_skipping = is_skipping;
+            self.dropped += if is_skipping { self.next - from } else { 0 };
         }
         let mut has_media = false;
         while let Some(entry) = history.get(self.next) {
@@ -234,7 +237,7 @@ impl Player {
         self.dropped += target - from;
         self.start_at(target, state);
         self.owes_configuration_from = Some(owed);
-        self.is_skipping = self.awaits_keyframe;
+        self.is_skipping = true;
     }
 
     /// Nobody publishes: that lasts only so long.
@@ -267,6 +270,7 @@ impl MediaSource for Player {
     fn pause(&mut self, paused: bool) {
         if self.paused && !paused {
             self.awaits_keyframe = true;
+            self.is_skipping = false;
             self.owes_configuration_from = Some(0);
         }
         self.paused = paused;

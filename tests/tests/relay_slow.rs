@@ -1,0 +1,491 @@
+//! Players that can not keep up: what they miss, what it costs, and that nobody else notices.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use proptest::prelude::*;
+use rtmp_core::{MediaMessage, Timestamp};
+use rtmp_server::relay::{RelayConfig, RelayPlayer, RelayPublisher, SlowPlayers};
+use rtmp_server::{CloseReason, Deadline, Observers, Relay, SessionConfig};
+use rtmp_tests::media::{audio, frame, keyframe, padded, video_header};
+use rtmp_tests::{Peer, RunningSession, session_over};
+use tokio::io::DuplexStream;
+
+/// A group of pictures whose messages are numbered from `first` on, 40 ms apart.
+fn group(first: u32, count: u32, len: usize) -> Vec<MediaMessage> {
+    let message = |number| match number {
+        _ if number == first => keyframe(40 * number, number),
+        _ if number % 4 == 3 => audio(40 * number, number),
+        _ => frame(40 * number, number),
+    };
+    (first..first + count)
+        .map(|number| padded(message(number), len))
+        .collect()
+}
+
+/// The number of a message of [`group`].
+fn number(message: &MediaMessage) -> u32 {
+    message.timestamp.as_millis() / 40
+}
+
+fn send_all(publisher: &mut RelayPublisher, messages: &[MediaMessage]) {
+    for message in messages {
+        publisher.send(message.clone());
+    }
+}
+
+/// A client that plays `cam` through a pipe that holds little.
+async fn narrow_player(relay: &Relay) -> (Peer<DuplexStream>, RunningSession) {
+    let (client, server) = tokio::io::duplex(8 << 10);
+    let session = session_over(
+        server,
+        &Observers::new().relay(relay.clone()),
+        SessionConfig::default(),
+    );
+    let mut peer = Peer::connected(client, "live").await;
+    peer.play("cam").await.unwrap();
+    peer.rest().await;
+    (peer, session)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stalled_player_goes_on_at_the_newest_keyframe_and_the_others_get_everything() {
+    let relay = Relay::new(RelayConfig::default().max_lag_len(500_000));
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let (mut stalled, session) = narrow_player(&relay).await;
+    let (mut healthy, healthy_session) = narrow_player(&relay).await;
+    let mut tap = relay.play("live", "cam");
+    publisher.send(video_header(0, 0));
+    let mut sent = Vec::new();
+    for round in 0..20 {
+        let messages = group(1 + 30 * round, 30, 4000);
+        send_all(&mut publisher, &messages);
+        let (first, count) = if round == 0 { (1, 31) } else { (0, 30) };
+        assert!(healthy.media(count).await[first..] == messages);
+        for expected in &messages {
+            let mut received = tap.recv().await;
+            if received.as_ref().is_some_and(MediaMessage::is_sequence_header) {
+                received = tap.recv().await;
+            }
+            assert!(received.as_ref() == Some(expected));
+        }
+        sent.extend(messages);
+    }
+    // Not longer than a write may wait.
+    tokio::time::advance(Duration::from_secs(5)).await;
+
+    let media = stalled.rest_of_media().await;
+    let numbers: Vec<_> = media
+        .iter()
+        .filter(|message| !message.is_sequence_header())
+        .map(number)
+        .collect();
+    let gap = numbers
+        .windows(2)
+        .position(|pair| pair[1] != pair[0] + 1)
+        .expect("a gap");
+    let (before, behind) = numbers.split_at(gap + 1);
+    assert_eq!(before[0], 1);
+    assert_eq!(behind.first(), Some(&571), "the newest keyframe");
+    assert_eq!(behind.last(), Some(&600));
+    assert!(
+        behind.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "one gap only"
+    );
+    let missed = u64::from(behind[0] - before[before.len() - 1] - 1);
+    assert_eq!(session.info.statistics().messages_dropped, missed);
+    assert_eq!(healthy_session.info.statistics().messages_dropped, 0);
+    assert_eq!(tap.take_dropped(), 0);
+    // Content is content, gap or not.
+    assert!(
+        media
+            .iter()
+            .filter(|m| !m.is_sequence_header())
+            .all(|m| *m == sent[number(m) as usize - 1])
+    );
+
+    // It is like any other from here on.
+    send_all(&mut publisher, &group(601, 30, 1000));
+    assert_eq!(stalled.media(30).await.len(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_player_may_be_late_by_the_time_that_the_relay_gives_and_no_later() {
+    for (late, dropped) in [(9, 0), (11, 12)] {
+        let relay = Relay::default();
+        let mut publisher = relay.publish("live", "cam").unwrap();
+        let mut tap = relay.play("live", "cam");
+        publisher.send(audio(0, 0));
+        assert_eq!(tap.recv().await, Some(audio(0, 0)));
+        for second in 0..=late {
+            publisher.send(audio(20 * second, second));
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        publisher.send(audio(1000, 1000));
+        let missed = if dropped > 0 { 1 + late } else { 0 };
+        let mut received = Vec::new();
+        while let Some(message) = tap.recv().now_or_never().flatten() {
+            received.push(message);
+        }
+        // Behind everything when it is too late, because there is no keyframe to go on at.
+        let expected = if dropped > 0 { 0 } else { 2 + late as usize };
+        assert_eq!(received.len(), expected, "{late} s");
+        assert_eq!(tap.take_dropped(), u64::from(missed) + u64::from(dropped > 0));
+        publisher.send(audio(1020, 1001));
+        assert_eq!(tap.recv().await, Some(audio(1020, 1001)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_jump_of_the_publishers_clock_drops_nothing() {
+    let relay = Relay::default();
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let mut tap = relay.play("live", "cam");
+    publisher.send(keyframe(0, 0));
+    tap.recv().await;
+    let times = [40, 3_600_000, 3_600_040, 100, 140, u32::MAX - 10, 20];
+    let sent: Vec<_> = times.iter().map(|&time| frame(time, time)).collect();
+    send_all(&mut publisher, &sent);
+    for message in sent {
+        assert_eq!(tap.recv().await, Some(message));
+    }
+    assert_eq!(tap.take_dropped(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_joiner_that_takes_a_long_group_slowly_is_not_too_slow() {
+    let relay = Relay::new(RelayConfig::default().max_lag_len(100_000));
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let messages = group(1, 200, 4000);
+    send_all(&mut publisher, &messages);
+    let mut tap = relay.play("live", "cam");
+    let mut received = Vec::new();
+    for number in 201..=400 {
+        received.extend(tap.recv().await);
+        publisher.send(frame(40 * number, number));
+    }
+    while let Some(message) = tap.recv().now_or_never().flatten() {
+        received.push(message);
+    }
+    assert_eq!(
+        received.iter().map(number).collect::<Vec<_>>(),
+        (1..=400).collect::<Vec<_>>()
+    );
+    assert_eq!(tap.take_dropped(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_player_past_the_newest_keyframe_goes_on_with_the_next() {
+    let relay = Relay::new(RelayConfig::default().max_lag_len(100_000));
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let mut tap = relay.play("live", "cam");
+    let messages = group(1, 200, 4000);
+    send_all(&mut publisher, &messages[..10]);
+    for message in &messages[..10] {
+        assert!(tap.recv().await.as_ref() == Some(message));
+    }
+    assert!(tap.recv().now_or_never().is_none());
+    send_all(&mut publisher, &messages[10..]);
+    assert!(tap.recv().now_or_never().is_none(), "190 messages are too many");
+    assert_eq!(tap.take_dropped(), 190);
+    // Frames that need those it has missed are missed, too; sound is not.
+    send_all(
+        &mut publisher,
+        &[
+            frame(8040, 201),
+            audio(8080, 202),
+            keyframe(8120, 203),
+            frame(8160, 204),
+        ],
+    );
+    let mut received = Vec::new();
+    while let Some(message) = tap.recv().now_or_never().flatten() {
+        received.push(message);
+    }
+    assert_eq!(
+        received,
+        [audio(8080, 202), keyframe(8120, 203), frame(8160, 204)]
+    );
+    assert_eq!(tap.take_dropped(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_player_that_is_too_slow_is_sent_away_if_the_relay_says_so() {
+    let config = RelayConfig::default()
+        .max_lag_len(200_000)
+        .slow_players(SlowPlayers::Disconnect);
+    let relay = Relay::new(config);
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let (mut stalled, session) = narrow_player(&relay).await;
+    let (mut healthy, _healthy_session) = narrow_player(&relay).await;
+    for round in 0..10 {
+        let messages = group(1 + 30 * round, 30, 4000);
+        send_all(&mut publisher, &messages);
+        assert!(healthy.media(30).await == messages);
+    }
+    stalled.to_the_end().await;
+    assert!(matches!(
+        session.ended().await,
+        CloseReason::TimedOut(Deadline::Write)
+    ));
+    assert_eq!(relay.statistics().players, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_is_bounded_however_many_players_stall() {
+    let config = RelayConfig::default().max_lag_len(1 << 20).max_gop_len(2 << 20);
+    let relay = Relay::new(config);
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let mut stalled = Vec::new();
+    for _ in 0..10 {
+        stalled.push(narrow_player(&relay).await);
+    }
+    let mut most = 0;
+    for round in 0..40 {
+        for message in group(1 + 30 * round, 30, 30_000) {
+            publisher.send(message);
+            tokio::task::yield_now().await;
+            most = most.max(relay.statistics().bytes);
+        }
+    }
+    assert_eq!(relay.statistics().players, 10);
+    assert!((500_000..(3 << 20) + 40_000).contains(&most), "{most}");
+    drop(stalled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_empty_messages_counts_too() {
+    let relay = Relay::new(RelayConfig::default().max_lag_len(1 << 20).max_gop_len(1 << 20));
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let _stalled = relay.play("live", "cam");
+    publisher.send(keyframe(0, 0));
+    for _ in 0..50_000 {
+        publisher.send(MediaMessage::video(Timestamp::ZERO, &b""[..]));
+    }
+    let held = relay.statistics();
+    assert!(held.messages < 10_000 && held.bytes <= 1 << 20, "{held:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_beyond_a_chunk_count_with_both_their_copies() {
+    let relay = Relay::new(RelayConfig::default().max_lag_len(8 << 20));
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let _stalled = relay.play("live", "cam");
+    for number in 0..40 {
+        publisher.send(padded(audio(0, number), 1_000_000));
+    }
+    assert!(relay.statistics().messages <= 4);
+}
+
+// Any number of players that come, go and stall as they like
+
+/// What happens to a stream.
+#[derive(Clone, Debug)]
+enum Step {
+    /// The publisher sends so many messages, with so many bytes each.
+    Send {
+        kind: Sent,
+        count: u32,
+        len: usize,
+    },
+    /// A player takes up to so many.
+    Take {
+        player: usize,
+        count: usize,
+    },
+    Join,
+    Leave {
+        player: usize,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Sent {
+    Header,
+    Keyframe,
+    Frame,
+    Audio,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    // A header stands for itself and the keyframe behind it.
+    let kind = prop_oneof![
+        1 => Just(Sent::Header),
+        3 => Just(Sent::Keyframe),
+        10 => Just(Sent::Frame),
+        4 => Just(Sent::Audio),
+    ];
+    let step = prop_oneof![
+        8 => (kind, 1..12_u32, 0..2000_usize).prop_map(|(kind, count, len)| Step::Send { kind, count, len }),
+        8 => (0..6_usize, 1..30_usize).prop_map(|(player, count)| Step::Take { player, count }),
+        1 => Just(Step::Join),
+        1 => (0..6_usize).prop_map(|player| Step::Leave { player }),
+    ];
+    prop::collection::vec(step, 1..80)
+}
+
+const MAX_LAG_LEN: usize = 20_000;
+
+/// What the publisher has sent. Message `n` has the time 40 * `n`.
+struct Script {
+    publisher: RelayPublisher,
+    sent: Vec<(Sent, MediaMessage)>,
+    /// The number of the header in force, for each message.
+    headers: Vec<u32>,
+}
+
+impl Script {
+    fn send(&mut self, kind: Sent, len: usize) {
+        if kind == Sent::Header {
+            self.push(Sent::Header, 0);
+            self.push(Sent::Keyframe, len);
+        } else {
+            self.push(kind, len);
+        }
+    }
+
+    fn push(&mut self, kind: Sent, len: usize) {
+        let number = self.sent.len() as u32;
+        let message = match kind {
+            Sent::Header => video_header(40 * number, number),
+            Sent::Keyframe => keyframe(40 * number, number),
+            Sent::Frame => frame(40 * number, number),
+            Sent::Audio => audio(40 * number, number),
+        };
+        let message = padded(message, len);
+        let header = if kind == Sent::Header {
+            number
+        } else {
+            self.headers[self.headers.len() - 1]
+        };
+        self.publisher.send(message.clone());
+        self.sent.push((kind, message));
+        self.headers.push(header);
+    }
+
+    /// At least what a player that has got everything up to `last` has before it.
+    fn len_behind(&self, last: u32) -> usize {
+        self.sent[last as usize + 1..]
+            .iter()
+            .map(|(_, message)| message.payload.len() + 12 + 256)
+            .sum()
+    }
+}
+
+/// A player, and what it has got so far.
+struct Watched {
+    player: RelayPlayer,
+    /// The last message that was not a repeated header.
+    last: Option<u32>,
+    header: Option<u32>,
+    /// It has missed something, and no keyframe has come since.
+    is_broken: bool,
+    last_time: Timestamp,
+    missed: u64,
+    dropped: u64,
+}
+
+impl Watched {
+    fn new(player: RelayPlayer) -> Self {
+        let last_time = Timestamp::ZERO;
+        Self {
+            player,
+            last: None,
+            header: None,
+            is_broken: false,
+            last_time,
+            missed: 0,
+            dropped: 0,
+        }
+    }
+
+    /// Takes a message, if there is one, and compares it with what was sent.
+    fn take(&mut self, script: &Script) -> Result<bool, TestCaseError> {
+        let received = self.player.recv().now_or_never().flatten();
+        let dropped = self.player.take_dropped();
+        if let Some(last) = self.last {
+            let was_late = script.len_behind(last) > MAX_LAG_LEN;
+            prop_assert!(dropped == 0 || was_late || self.is_broken, "dropped without need");
+            self.dropped += dropped;
+            self.is_broken |= dropped > 0;
+        }
+        let Some(message) = received else { return Ok(false) };
+        prop_assert!(!self.last_time.is_after(message.timestamp), "time goes back");
+        self.last_time = message.timestamp;
+        let number = number(&message);
+        if message.is_sequence_header() {
+            let content = u32::from_be_bytes(message.payload[5..9].try_into().unwrap());
+            self.header = Some(content);
+            if content != number {
+                // It is given again, with the time of what follows.
+                prop_assert_eq!(&script.sent[content as usize].1.payload, &message.payload);
+                return Ok(true);
+            }
+        }
+        let (kind, sent) = &script.sent[number as usize];
+        prop_assert!(*sent == message, "another content");
+        match self.last {
+            None => prop_assert_eq!(*kind, Sent::Keyframe, "a joiner begins with a keyframe"),
+            Some(last) => {
+                prop_assert!(number > last, "{} after {}", number, last);
+                let gap = u64::from(number - last - 1);
+                self.missed += gap;
+                self.is_broken |= gap > 0;
+            }
+        }
+        self.last = Some(number);
+        self.is_broken &= *kind != Sent::Keyframe;
+        prop_assert!(
+            *kind != Sent::Frame || !self.is_broken,
+            "frame {} without its keyframe",
+            number
+        );
+        if *kind != Sent::Audio {
+            prop_assert_eq!(
+                self.header,
+                Some(script.headers[number as usize]),
+                "message {}",
+                number
+            );
+        }
+        Ok(true)
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_player_gets_a_run_without_gap_from_a_keyframe_unless_it_is_late_and_then_the_gap_is_counted(
+        steps in steps(),
+    ) {
+        let relay = Relay::new(RelayConfig::default().max_lag_len(MAX_LAG_LEN));
+        let publisher = relay.publish("live", "cam").unwrap();
+        let mut script = Script { publisher, sent: Vec::new(), headers: Vec::new() };
+        script.send(Sent::Header, 10);
+        let mut players = vec![Watched::new(relay.play("live", "cam"))];
+        for step in steps {
+            match step {
+                Step::Send { kind, count, len } => (0..count).for_each(|_| script.send(kind, len)),
+                Step::Join => players.push(Watched::new(relay.play("live", "cam"))),
+                Step::Leave { player } if player < players.len() => drop(players.swap_remove(player)),
+                Step::Take { player, count } => {
+                    if let Some(player) = players.get_mut(player) {
+                        for _ in 0..count {
+                            player.take(&script)?;
+                        }
+                    }
+                }
+                Step::Leave { .. } => {}
+            }
+        }
+        script.send(Sent::Header, 10);
+        let last = script.sent.len() as u32 - 1;
+        for player in &mut players {
+            while player.take(&script)? {}
+            prop_assert_eq!(player.last, Some(last));
+            prop_assert_eq!(player.missed, player.dropped);
+        }
+        prop_assert_eq!(relay.statistics().players, players.len());
+        drop((players, script));
+        prop_assert_eq!(relay.stream_count(), 0);
+    }
+}
