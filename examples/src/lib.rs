@@ -5,6 +5,7 @@
 #[doc = include_str!("../../README.md")]
 mod readme {}
 
+pub mod bench;
 pub mod flv_input;
 pub mod flv_output;
 pub mod progress;
