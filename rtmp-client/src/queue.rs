@@ -311,3 +311,144 @@ impl<T> fmt::Debug for Receiver<T> {
         f.debug_tuple("Receiver").field(&self.lock().items.len()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Counts how often a side was woken.
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn task() -> (Arc<Wakes>, Waker) {
+        let wakes = Arc::new(Wakes::default());
+        (Arc::clone(&wakes), Waker::from(wakes))
+    }
+
+    fn count(wakes: &Wakes) -> usize {
+        wakes.0.load(Ordering::Relaxed)
+    }
+
+    const FOUR: Capacity = Capacity { items: 4, bytes: 100 };
+
+    #[test]
+    fn a_sender_that_waited_for_room_goes_on_when_half_is_empty() {
+        let (sender, receiver) = queue(FOUR);
+        let (wakes, waker) = task();
+        let cx = Context::from_waker(&waker);
+        for item in 0..4 {
+            assert!(sender.poll_room(&cx).is_ready());
+            assert_eq!(sender.push(item, 1), item < 3);
+        }
+        assert!(sender.poll_room(&cx).is_pending());
+        assert!(matches!(receiver.poll_next(&cx), Poll::Ready(Ok(0))));
+        assert_eq!(count(&wakes), 0);
+        assert!(matches!(receiver.poll_next(&cx), Poll::Ready(Ok(1))));
+        assert_eq!(count(&wakes), 1);
+        assert!(sender.poll_room(&cx).is_ready());
+    }
+
+    #[test]
+    fn bytes_bound_a_queue_as_well() {
+        let (sender, _receiver) = queue(FOUR);
+        let (_, waker) = task();
+        let cx = Context::from_waker(&waker);
+        assert!(sender.push('a', 99));
+        assert!(!sender.push('b', 500));
+        assert!(sender.poll_room(&cx).is_pending());
+        assert!(sender.poll_room_times(&cx, 7).is_ready());
+        sender.retain(|item| *item == 'a');
+        assert!(sender.poll_room(&cx).is_ready());
+    }
+
+    #[test]
+    fn what_was_pushed_before_the_end_is_still_received() {
+        let (sender, receiver) = queue(FOUR);
+        let (_, waker) = task();
+        let cx = Context::from_waker(&waker);
+        sender.push(1, 1);
+        sender.end(StreamEnd::Finished);
+        sender.push(2, 1);
+        drop(sender);
+        assert!(receiver.poll_closed(&cx).is_pending());
+        assert!(matches!(receiver.poll_next(&cx), Poll::Ready(Ok(1))));
+        assert!(matches!(
+            receiver.poll_next(&cx),
+            Poll::Ready(Err(StreamEnd::Finished))
+        ));
+        assert!(receiver.poll_closed(&cx).is_ready());
+    }
+
+    #[test]
+    fn either_side_is_woken_when_the_other_goes() {
+        let (sender, receiver) = queue::<u8>(FOUR);
+        let (wakes, waker) = task();
+        assert!(receiver.poll_closed(&Context::from_waker(&waker)).is_pending());
+        drop(sender);
+        assert_eq!(count(&wakes), 1);
+
+        let (sender, receiver) = queue::<u8>(FOUR);
+        assert!(sender.poll_closed(&Context::from_waker(&waker)).is_pending());
+        drop(receiver);
+        assert_eq!(count(&wakes), 2);
+        assert!(sender.poll_closed(&Context::from_waker(&waker)).is_ready());
+    }
+
+    #[test]
+    fn a_side_is_not_woken_for_what_it_does_not_wait_for() {
+        let (sender, receiver) = queue(FOUR);
+        let (wakes, waker) = task();
+        let cx = Context::from_waker(&waker);
+        assert!(receiver.poll_closed(&cx).is_pending());
+        assert!(sender.poll_closed(&cx).is_pending());
+        sender.push(1, 1);
+        assert!(receiver.poll_next(&cx).is_ready());
+        receiver.settle();
+        assert_eq!(count(&wakes), 0);
+    }
+
+    #[test]
+    fn settled_means_received_and_done() {
+        let (sender, receiver) = queue(FOUR);
+        let (wakes, waker) = task();
+        let cx = Context::from_waker(&waker);
+        assert!(sender.poll_settled(&cx).is_ready());
+        sender.push(1, 1);
+        assert!(receiver.poll_next(&cx).is_ready());
+        assert!(sender.poll_settled(&cx).is_pending());
+        receiver.settle();
+        assert_eq!(count(&wakes), 1);
+        assert!(sender.poll_settled(&cx).is_ready());
+    }
+
+    proptest! {
+        #[test]
+        fn a_queue_that_drops_the_oldest_keeps_the_newest_in_order(lens in prop::collection::vec(0_usize..60, 0..50)) {
+            let (sender, receiver) = queue(FOUR);
+            let (_, waker) = task();
+            for (item, &len) in lens.iter().enumerate() {
+                sender.push_over(item, len);
+                let Fill { items, bytes } = sender.fill();
+                prop_assert!(items <= 4 && bytes < 100 + 60);
+            }
+            let mut received = Vec::new();
+            while let Poll::Ready(Ok(item)) = receiver.poll_next(&Context::from_waker(&waker)) {
+                received.push(item);
+            }
+            prop_assert_eq!(received.len() as u64 + receiver.lost(), lens.len() as u64);
+            let newest: Vec<usize> = (lens.len() - received.len()..lens.len()).collect();
+            prop_assert_eq!(received, newest);
+        }
+    }
+}
