@@ -48,8 +48,8 @@ const MAX_IDLE_OUTPUT: usize = 1 << 20;
 /// Requests that may wait for the driver; more wait in their callers.
 const REQUEST_CAPACITY: usize = 32;
 
-/// Rounds before other tasks get a turn. Few, so that what a player was given is read while it is in the cache: with 2
-/// instead of 32, one thread receives messages of 60,000 bytes twice as fast.
+/// Rounds before other tasks get a turn. Few, so that on a runtime of one thread a reader takes messages while they are
+/// in the cache, and gives their memory back before more is needed.
 const ROUNDS: usize = 2;
 
 /// A line whose handshake is done.
