@@ -68,7 +68,10 @@ pub(super) struct Link {
 }
 
 /// Sees every message.
-struct Tap(Box<dyn FnMut(Direction, &RawMessage) + Send>);
+struct Tap(Box<TapFn>);
+
+/// What a tap is told: which way a message goes, and the message.
+pub(super) type TapFn = dyn FnMut(Direction, &RawMessage) + Send;
 
 impl fmt::Debug for Tap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,7 +124,7 @@ impl Link {
         self.acknowledged.total()
     }
 
-    pub(super) fn set_tap(&mut self, tap: Box<dyn FnMut(Direction, &RawMessage) + Send>) {
+    pub(super) fn set_tap(&mut self, tap: Box<TapFn>) {
         self.tap = Some(Tap(tap));
     }
 
