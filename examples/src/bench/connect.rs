@@ -148,7 +148,7 @@ impl Tally {
             errors: self.errors,
             server_cpu_micros_per_connection: server
                 .filter(|_| opened > 0)
-                .map(|server| server.usage.cpu_seconds() * 1e6 / opened as f64),
+                .map(|server| server.usage.cpu_seconds * 1e6 / opened as f64),
             server,
             own_core_percent: own_meter
                 .and_then(|meter| meter.usage().ok())

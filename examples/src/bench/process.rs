@@ -39,12 +39,31 @@ pub enum ProcessError {
     NotAvailable,
 }
 
-/// User and system time that a process has used so far.
+/// User and system time that a process has used so far, in whole clock ticks (mostly 10 ms).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct CpuTimes {
     user: Duration,
     system: Duration,
+    /// The sum of both to the nanosecond, if all its threads could be asked.
+    exact: Option<Duration>,
 }
+
+impl CpuTimes {
+    /// What was used since `begin`, all in all.
+    fn total_since(self, begin: Self) -> Duration {
+        let in_ticks = (self.user + self.system).saturating_sub(begin.user + begin.system);
+        match (self.exact, begin.exact) {
+            // A thread that has ended meanwhile is missing in the exact sum.
+            (Some(now), Some(before)) if now + TICKS_DISAGREE >= before + in_ticks => {
+                now.saturating_sub(before)
+            }
+            _ => in_ticks,
+        }
+    }
+}
+
+/// By how much the sum of ticks may exceed the exact time just because ticks are whole.
+const TICKS_DISAGREE: Duration = Duration::from_millis(20);
 
 impl ProcessMeter {
     /// Begins to watch a process.
@@ -98,6 +117,7 @@ impl ProcessMeter {
         let resident = self.resident()?;
         Ok(Usage {
             wall_seconds: self.begin.elapsed().as_secs_f64(),
+            cpu_seconds: cpu.total_since(self.at_begin).as_secs_f64(),
             user_seconds: cpu.user.saturating_sub(self.at_begin.user).as_secs_f64(),
             system_seconds: cpu.system.saturating_sub(self.at_begin.system).as_secs_f64(),
             resident_bytes: resident,
@@ -106,7 +126,21 @@ impl ProcessMeter {
     }
 
     fn cpu(&self) -> Result<CpuTimes, ProcessError> {
-        self.read("stat", |text| parse_stat(text, ticks_per_second()))
+        let times = self.read("stat", |text| parse_stat(text, ticks_per_second()))?;
+        Ok(CpuTimes {
+            exact: self.exact_cpu(),
+            ..times
+        })
+    }
+
+    /// The time that all threads were running, if the system keeps it.
+    fn exact_cpu(&self) -> Option<Duration> {
+        let threads = std::fs::read_dir(format!("{}/task", self.directory)).ok()?;
+        let times = threads.map(|thread| {
+            let text = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            parse_schedstat(&text)
+        });
+        times.sum()
     }
 
     fn resident(&self) -> Result<u64, ProcessError> {
@@ -127,9 +161,11 @@ impl ProcessMeter {
 pub struct Usage {
     /// The span.
     pub wall_seconds: f64,
-    /// CPU time in the program, all threads together.
+    /// CPU time of all threads, in the program and in the system.
+    pub cpu_seconds: f64,
+    /// CPU time in the program, in whole clock ticks (mostly 10 ms).
     pub user_seconds: f64,
-    /// CPU time in the system on the program's behalf.
+    /// CPU time in the system on the program's behalf, in whole clock ticks.
     pub system_seconds: f64,
     /// Resident memory at the end.
     pub resident_bytes: u64,
@@ -138,16 +174,10 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// CPU time in the program and in the system, in seconds.
-    #[must_use]
-    pub fn cpu_seconds(&self) -> f64 {
-        self.user_seconds + self.system_seconds
-    }
-
     /// CPU time in percent of one core.
     #[must_use]
     pub fn core_percent(&self) -> f64 {
-        self.percent(self.cpu_seconds())
+        self.percent(self.cpu_seconds)
     }
 
     fn percent(&self, seconds: f64) -> f64 {
@@ -191,7 +221,14 @@ fn parse_stat(text: &str, ticks_per_second: u64) -> Option<CpuTimes> {
     Some(CpuTimes {
         user: next()?,
         system: next()?,
+        exact: None,
     })
+}
+
+/// The first field of a thread's `schedstat`: nanoseconds on the CPU.
+fn parse_schedstat(text: &str) -> Option<Duration> {
+    let nanos = text.split_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
 }
 
 /// `VmRSS` of `/proc/PID/status`, which is in KiB.
@@ -211,10 +248,32 @@ mod tests {
         let expected = CpuTimes {
             user: Duration::from_millis(2500),
             system: Duration::from_millis(750),
+            exact: None,
         };
         assert_eq!(parse_stat(stat, 100), Some(expected));
         assert_eq!(parse_stat("42 (a) S 1 42", 100), None);
         assert_eq!(parse_stat("", 100), None);
+    }
+
+    #[test]
+    fn exact_times_count_unless_a_thread_has_ended() {
+        let at = |ticks_millis, exact_micros: Option<u64>| CpuTimes {
+            user: Duration::ZERO,
+            system: Duration::from_millis(ticks_millis),
+            exact: exact_micros.map(Duration::from_micros),
+        };
+        let begin = at(100, Some(104_000));
+        assert_eq!(
+            at(200, Some(209_500)).total_since(begin),
+            Duration::from_micros(105_500)
+        );
+        assert_eq!(
+            at(200, Some(50_000)).total_since(begin),
+            Duration::from_millis(100)
+        );
+        assert_eq!(at(200, None).total_since(begin), Duration::from_millis(100));
+        assert_eq!(parse_schedstat("1500 20 3\n"), Some(Duration::from_nanos(1500)));
+        assert_eq!(parse_schedstat(""), None);
     }
 
     #[test]
@@ -230,6 +289,7 @@ mod tests {
     fn shares_are_of_one_core() {
         let usage = Usage {
             wall_seconds: 4.0,
+            cpu_seconds: 6.0,
             user_seconds: 1.0,
             system_seconds: 5.0,
             resident_bytes: 0,

@@ -40,7 +40,7 @@ impl ServerUsage {
         let usage = meter.usage()?;
         Ok(Some(Self {
             usage,
-            cpu_seconds_per_gb: (bytes > 0).then(|| usage.cpu_seconds() * 1e9 / bytes as f64),
+            cpu_seconds_per_gb: (bytes > 0).then(|| usage.cpu_seconds * 1e9 / bytes as f64),
             resident_bytes_per_connection: (connections > 0)
                 .then(|| usage.resident_growth_bytes as f64 / connections as f64),
         }))

@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(included(Check::Some(2), 10), [4, 9]);
         assert_eq!(included(Check::Some(7), 1000).len(), 7);
         assert_eq!(included(Check::Some(50), 3), [0, 1, 2]);
-        assert_eq!(included(Check::Some(0), 3), []);
+        assert_eq!(included(Check::Some(0), 3), [0; 0]);
         assert_eq!(included(Check::All, 3), [0, 1, 2]);
     }
 
