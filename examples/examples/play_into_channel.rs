@@ -11,7 +11,9 @@ use tokio::sync::mpsc;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let url = std::env::args().nth(1).unwrap_or("rtmp://localhost/live/cam".into());
+    let url = std::env::args()
+        .nth(1)
+        .unwrap_or("rtmp://localhost/live/cam".into());
     let playback = rtmp_client::pull(url.as_str()).await?;
 
     // The bound decides who waits: while the channel is full the server is held up, and drops for us what is late.
@@ -25,7 +27,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             MediaKind::Audio => "audio",
             _ => "data",
         };
-        println!("{:>9}  {what:8} {:6} bytes", message.timestamp, message.payload.len());
+        println!(
+            "{:>9}  {what:8} {:6} bytes",
+            message.timestamp,
+            message.payload.len()
+        );
     }
     reader.await??;
     Ok(())

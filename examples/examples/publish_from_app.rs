@@ -18,14 +18,26 @@ const MILLIS_PER_MESSAGE: u32 = 20;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let url: RtmpUrl = std::env::args().nth(1).unwrap_or("rtmp://localhost/live/tone".into()).parse()?;
-    let name = url.stream_name_with_query().ok_or("the URL names no stream")?.to_owned();
+    let url: RtmpUrl = std::env::args()
+        .nth(1)
+        .unwrap_or("rtmp://localhost/live/tone".into())
+        .parse()?;
+    let name = url
+        .stream_name_with_query()
+        .ok_or("the URL names no stream")?
+        .to_owned();
 
     let conn = ClientConn::dial(url).await?;
     conn.connect(ConnectRequest::default()).await?;
     let stream = conn.create_stream().await?;
     let mut publisher = stream.publish(name, PublishKind::Live).await?;
-    publisher.send_metadata(Object::new().with("audiocodecid", 8.0).with("audiosamplerate", 8000.0)).await?;
+    publisher
+        .send_metadata(
+            Object::new()
+                .with("audiocodecid", 8.0)
+                .with("audiosamplerate", 8000.0),
+        )
+        .await?;
 
     let mut clock = interval(Duration::from_millis(MILLIS_PER_MESSAGE.into()));
     clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -34,7 +46,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         // The body of an FLV audio tag: G.711 mu-law, 8 kHz, 16 bit, mono; then the samples.
         let mut body = vec![0x82];
         body.extend((0..SAMPLES_PER_MESSAGE).map(|at| mu_law(sine(number * SAMPLES_PER_MESSAGE + at))));
-        publisher.send_audio(Timestamp::from_millis(number * MILLIS_PER_MESSAGE), body).await?;
+        publisher
+            .send_audio(Timestamp::from_millis(number * MILLIS_PER_MESSAGE), body)
+            .await?;
     }
 
     publisher.finish().await?;

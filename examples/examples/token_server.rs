@@ -35,7 +35,9 @@ impl PublishObserver for Gate {
 
 #[tokio::main]
 async fn main() -> Result<(), rtmp_server::ServerError> {
-    let gate = Gate { tokens: Arc::new(HashMap::from([("cam", "t0k3n")])) };
+    let gate = Gate {
+        tokens: Arc::new(HashMap::from([("cam", "t0k3n")])),
+    };
     // Asked in this order: first the gate, then the relay takes the stream.
     let observers = Observers::new().publish(gate).relay(Relay::default());
     let server = Server::bind("0.0.0.0:1935").await?.observers(observers);

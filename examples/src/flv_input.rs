@@ -24,7 +24,11 @@ impl From<PathBuf> for InputPath {
 
 impl fmt::Display for InputPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_stdin() { f.write_str("standard input") } else { self.0.display().fmt(f) }
+        if self.is_stdin() {
+            f.write_str("standard input")
+        } else {
+            self.0.display().fmt(f)
+        }
     }
 }
 
@@ -76,9 +80,15 @@ impl FlvInput {
             Box::pin(stdin())
         } else {
             let file = File::open(&path.0).await;
-            Box::pin(file.map_err(|source| InputError::Open { path: path.clone(), source })?)
+            Box::pin(file.map_err(|source| InputError::Open {
+                path: path.clone(),
+                source,
+            })?)
         };
-        Ok(Self { path, tags: FramedRead::with_capacity(input, FlvDecoder::new(), 64 << 10) })
+        Ok(Self {
+            path,
+            tags: FramedRead::with_capacity(input, FlvDecoder::new(), 64 << 10),
+        })
     }
 
     /// The next message, or `None` at the end. A last tag that is cut off counts as the end, as after a crash of the
@@ -92,17 +102,25 @@ impl FlvInput {
             Some(Ok(tag)) => Ok(Some(tag.into())),
             None => Ok(None),
             Some(Err(FlvError::TruncatedTag { offset })) => {
-                tracing::warn!("{} is cut off; its last whole tag ends at byte {offset}", self.path);
+                tracing::warn!(
+                    "{} is cut off; its last whole tag ends at byte {offset}",
+                    self.path
+                );
                 Ok(None)
             }
-            Some(Err(source)) => Err(InputError::Read { path: self.path.clone(), source }),
+            Some(Err(source)) => Err(InputError::Read {
+                path: self.path.clone(),
+                source,
+            }),
         }
     }
 }
 
 impl fmt::Debug for FlvInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlvInput").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("FlvInput")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -149,6 +167,9 @@ mod tests {
             }
             clock.next_round();
         }
-        assert_eq!(times, [0, 0, 40, 23, 80, 120, 120, 160, 143, 200, 240, 240, 280, 263, 320]);
+        assert_eq!(
+            times,
+            [0, 0, 40, 23, 80, 120, 120, 160, 143, 200, 240, 240, 280, 263, 320]
+        );
     }
 }

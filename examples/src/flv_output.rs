@@ -64,9 +64,17 @@ impl FlvOutput {
             Target::Stdout(stdout())
         } else {
             let file = File::create(&path).await;
-            Target::File(file.map_err(|source| OutputError::Create { path: path.clone(), source })?)
+            Target::File(file.map_err(|source| OutputError::Create {
+                path: path.clone(),
+                source,
+            })?)
         };
-        Ok(Self { path, target, recorder: FlvRecorder::new(), buffer: BytesMut::new() })
+        Ok(Self {
+            path,
+            target,
+            recorder: FlvRecorder::new(),
+            buffer: BytesMut::new(),
+        })
     }
 
     /// Records one message.
@@ -79,7 +87,9 @@ impl FlvOutput {
         if self.buffer.len() >= WRITE_LEN || (message.is_keyframe() && !self.buffer.is_empty()) {
             self.write_buffer().await?;
         }
-        self.recorder.record(message, &mut self.buffer).map_err(OutputError::Record)
+        self.recorder
+            .record(message, &mut self.buffer)
+            .map_err(OutputError::Record)
     }
 
     /// Writes what is left, and fills in duration and index.
@@ -104,7 +114,10 @@ impl FlvOutput {
             }
             Target::Stdout(stdout) => stdout.flush().await,
         };
-        written.map_err(|source| OutputError::Write { path: self.path, source })
+        written.map_err(|source| OutputError::Write {
+            path: self.path,
+            source,
+        })
     }
 
     async fn write_buffer(&mut self) -> Result<(), OutputError> {
@@ -113,12 +126,17 @@ impl FlvOutput {
             Target::Stdout(stdout) => stdout.write_all(&self.buffer).await,
         };
         self.buffer.clear();
-        written.map_err(|source| OutputError::Write { path: self.path.clone(), source })
+        written.map_err(|source| OutputError::Write {
+            path: self.path.clone(),
+            source,
+        })
     }
 }
 
 impl fmt::Debug for FlvOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlvOutput").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("FlvOutput")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }

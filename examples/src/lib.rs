@@ -11,6 +11,7 @@ pub mod flv_output;
 pub mod progress;
 
 use std::error::Error;
+use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,7 +20,12 @@ use tracing_subscriber::EnvFilter;
 /// Logs to standard error: what `RUST_LOG` asks for, otherwise one line for each publisher and player.
 pub fn init_logging() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(stderr().is_terminal())
+        .with_writer(stderr)
+        .init();
 }
 
 /// Says in one line on standard error what failed and why, and gives the exit code 1.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use rtmp_client::{
-    ClientConn, ConnectRequest, MediaMessage, PlayRequest, PlayStart, Playback, RtmpUrl, WhenUnpublished,
+    ClientConn, CloseReason, ConnectRequest, Error, MediaMessage, PlayRequest, PlayStart, Playback, RtmpUrl,
+    WhenUnpublished,
 };
 use rtmp_examples::flv_output::{FlvOutput, OutputError};
 use rtmp_examples::progress::Progress;
@@ -86,13 +87,16 @@ async fn pull(options: Options) -> Result<(), PullError> {
     if !progress.has_media() {
         return Err(PullError::Empty { url: options.url });
     }
-    playback.close().await?;
+    drop(playback);
     conn.close().await?;
     Ok(())
 }
 
 async fn play(options: &Options, progress: &Progress) -> Result<(ClientConn, Playback), rtmp_client::Error> {
-    let name = options.url.stream_name_with_query().ok_or(rtmp_client::Error::MissingStreamName)?;
+    let name = options
+        .url
+        .stream_name_with_query()
+        .ok_or(rtmp_client::Error::MissingStreamName)?;
     let mut request = PlayRequest::new(name);
     if let Some(start) = options.start {
         request = request.start(PlayStart::Recorded(start));
@@ -105,7 +109,11 @@ async fn play(options: &Options, progress: &Progress) -> Result<(ClientConn, Pla
     progress.say("asking to play");
     let playback = stream.play(request).await?;
     progress.say("waiting for media");
-    let then = if options.wait { WhenUnpublished::Wait } else { WhenUnpublished::End };
+    let then = if options.wait {
+        WhenUnpublished::Wait
+    } else {
+        WhenUnpublished::End
+    };
     Ok((conn, playback.when_unpublished(then)))
 }
 
@@ -126,9 +134,21 @@ async fn receive(
         };
         let Ok(next) = next else {
             let seconds = options.timeout.as_secs_f64();
-            return Err(PullError::Silent { url: options.url.clone(), seconds });
+            return Err(PullError::Silent {
+                url: options.url.clone(),
+                seconds,
+            });
         };
-        let Some(message) = next? else { return Ok(()) };
+        let message = match next {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(()),
+            // Many servers end a stream like this, without a word.
+            Err(Error::Closed {
+                reason: CloseReason::PeerClosed,
+                ..
+            }) if progress.has_media() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
         let media_time = media_time(playback, &message, &mut first);
         if options.duration.is_some_and(|limit| media_time >= limit) {
             return Ok(());

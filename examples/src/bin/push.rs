@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use rtmp_client::{ClientConn, ConnectRequest, MediaKind, MediaMessage, PublishKind, Publisher, RtmpUrl, Timestamp};
+use rtmp_client::{
+    ClientConn, ConnectRequest, MediaKind, MediaMessage, PublishKind, Publisher, RtmpUrl, Timestamp,
+};
 use rtmp_core::flv::{Configuration, with_set_data_frame};
 use rtmp_examples::flv_input::{FlvInput, InputError, InputPath, LoopClock};
 use rtmp_examples::progress::Progress;
@@ -72,16 +74,25 @@ async fn push(options: Options) -> Result<(), PushError> {
     }
     // Before anything is dialled: a wrong file is found out without a server.
     let mut reader = Reader::new(path.clone(), options.start).await?;
-    let Some(first) = reader.next().await? else { return Err(PushError::Empty(path)) };
+    let Some(first) = reader.next().await? else {
+        return Err(PushError::Empty(path));
+    };
 
     let mut progress = Progress::new(options.quiet);
     let (conn, mut publisher) = publish(&options.url, &progress).await?;
     let sent = async {
-        let mut sender = Sender { publisher: &mut publisher, pace: Pace::new(options.fast), progress: &mut progress };
+        let mut sender = Sender {
+            publisher: &mut publisher,
+            pace: Pace::new(options.fast),
+            progress: &mut progress,
+        };
         let mut message = Some(first);
         for round in 1..=options.rounds {
             while let Some(next) = message.take() {
-                if options.duration.is_some_and(|limit| sender.pace.media_time(next.timestamp) >= limit) {
+                if options
+                    .duration
+                    .is_some_and(|limit| sender.pace.media_time(next.timestamp) >= limit)
+                {
                     return Ok(());
                 }
                 sender.send(next).await?;
@@ -105,7 +116,9 @@ async fn push(options: Options) -> Result<(), PushError> {
 }
 
 async fn publish(url: &RtmpUrl, progress: &Progress) -> Result<(ClientConn, Publisher), rtmp_client::Error> {
-    let name = url.stream_name_with_query().ok_or(rtmp_client::Error::MissingStreamName)?;
+    let name = url
+        .stream_name_with_query()
+        .ok_or(rtmp_client::Error::MissingStreamName)?;
     progress.say(format_args!("dialling {url}"));
     let conn = ClientConn::dial(url.clone()).await?;
     progress.say("connecting");
@@ -130,7 +143,14 @@ struct Reader {
 impl Reader {
     async fn new(path: InputPath, start: Option<Duration>) -> Result<Self, InputError> {
         let input = FlvInput::open(path.clone()).await?;
-        Ok(Self { path, input, clock: LoopClock::default(), start, seeking: start.is_some(), has_video: false })
+        Ok(Self {
+            path,
+            input,
+            clock: LoopClock::default(),
+            start,
+            seeking: start.is_some(),
+            has_video: false,
+        })
     }
 
     /// The next message that is wanted, on a clock that goes on over all rounds.
@@ -138,7 +158,11 @@ impl Reader {
         while let Some(message) = self.input.next().await? {
             self.has_video |= message.kind == MediaKind::Video;
             if self.seeking && message.configurations().next().is_none() {
-                let begins = if self.has_video { message.is_keyframe() } else { message.is_coded_frames() };
+                let begins = if self.has_video {
+                    message.is_keyframe()
+                } else {
+                    message.is_coded_frames()
+                };
                 let at = Duration::from_millis(message.timestamp.as_millis().into());
                 if !begins || self.start.is_some_and(|start| at < start) {
                     continue;
@@ -160,8 +184,14 @@ impl Reader {
 
 /// Servers keep metadata for those who join later only if they are told to.
 fn for_server(message: MediaMessage) -> MediaMessage {
-    if message.configurations().any(|configuration| configuration == Configuration::Metadata) {
-        MediaMessage { payload: with_set_data_frame(&message.payload), ..message }
+    if message
+        .configurations()
+        .any(|configuration| configuration == Configuration::Metadata)
+    {
+        MediaMessage {
+            payload: with_set_data_frame(&message.payload),
+            ..message
+        }
     } else {
         message
     }
@@ -176,10 +206,12 @@ struct Sender<'a> {
 impl Sender<'_> {
     async fn send(&mut self, message: MediaMessage) -> Result<(), rtmp_client::Error> {
         self.pace.wait(message.timestamp).await;
-        self.progress.count(&message, self.pace.media_time(message.timestamp));
+        self.progress
+            .count(&message, self.pace.media_time(message.timestamp));
         self.publisher.send(message).await?;
         let figures = self.publisher.progress();
-        self.progress.show(format_args!("  {} KiB queued", figures.bytes_queued >> 10));
+        self.progress
+            .show(format_args!("  {} KiB queued", figures.bytes_queued >> 10));
         Ok(())
     }
 }

@@ -44,8 +44,11 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(options: Options) -> Result<(), ServerError> {
-    let slow_players =
-        if options.disconnect_slow { SlowPlayers::Disconnect } else { SlowPlayers::SkipToKeyframe };
+    let slow_players = if options.disconnect_slow {
+        SlowPlayers::Disconnect
+    } else {
+        SlowPlayers::SkipToKeyframe
+    };
     let relay = RelayConfig::default()
         .gop_cache(!options.no_gop_cache)
         .wait_for_publisher(Duration::from_secs(options.wait))
