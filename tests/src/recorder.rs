@@ -61,11 +61,16 @@ impl Recorder {
 
     /// Waits for a call whose line contains `part`.
     pub async fn called(&self, part: &str) {
+        self.called_times(part, 1).await;
+    }
+
+    /// Waits until there are so many calls whose lines contain `part`.
+    pub async fn called_times(&self, part: &str, count: usize) {
         loop {
             let next = self.called.notified();
             tokio::pin!(next);
             next.as_mut().enable();
-            if !self.calls_with(part).is_empty() {
+            if self.calls_with(part).len() >= count {
                 return;
             }
             next.await;
