@@ -1,5 +1,7 @@
 //! Arrays, vectors and dictionaries.
 
+use std::fmt;
+
 use super::value::{Properties, Value};
 use crate::AmfString;
 
@@ -31,12 +33,28 @@ impl From<Properties> for Array {
 }
 
 /// A vector of numbers (AMF3 section 3.15): of `i32`, `u32` or `f64`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Clone, PartialEq, Default)]
 pub struct Vector<T> {
     /// Whether its length is meant to stay.
     pub fixed: bool,
     /// The numbers.
     pub elements: Vec<T>,
+}
+
+impl<T: fmt::Debug> fmt::Debug for Vector<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 64;
+        let mut vector = f.debug_struct("Vector");
+        vector
+            .field("fixed", &self.fixed)
+            .field("len", &self.elements.len());
+        match self.elements.get(..SHOWN) {
+            Some(shown) if self.elements.len() > SHOWN => {
+                vector.field("elements", &shown).finish_non_exhaustive()
+            }
+            _ => vector.field("elements", &self.elements).finish(),
+        }
+    }
 }
 
 impl<T> From<Vec<T>> for Vector<T> {

@@ -44,8 +44,8 @@ pub fn decode_all(input: Bytes) -> Result<Vec<Value>, Amf3Error> {
 /// What a list may hold altogether is bounded by [`Limits`]. Memory is taken for values that have been read: counts
 /// and lengths that the input declares are compared with the bytes left and reserve nothing.
 ///
-/// References may point into earlier values of the list. If an index is out of range, the value is read once more
-/// with empty tables, and so are all that follow: some encoders begin anew with each value.
+/// References may point into earlier values of the list. A value that makes no sense that way is read once more with
+/// empty tables, and if it then does, so are all that follow: some encoders begin anew with each value.
 #[derive(Debug)]
 pub struct Decoder {
     input: Bytes,
@@ -148,7 +148,11 @@ impl Source<'_> {
             Err(error) => error,
         };
         *progress = before;
-        if matches!(error, Amf3Error::BadReference { .. })
+        let is_limit = matches!(
+            error,
+            Amf3Error::TooDeep { .. } | Amf3Error::TooManyValues { .. } | Amf3Error::TooLong { .. }
+        );
+        if !is_limit
             && sets.begin_anew(mark)
             && let Ok(value) = self.attempt(sets.next(), progress, depth)
         {
@@ -203,10 +207,24 @@ struct Begun {
 
 impl Reader<'_> {
     /// Decodes a value that stands inside `depth` containers.
+    ///
+    /// What calls itself by way of others is kept apart from what does not: each level of nesting takes the stack of
+    /// the former.
     pub(super) fn value(&mut self, depth: usize) -> Result<Value, Amf3Error> {
         let offset = self.position();
         let [marker] = self.array()?;
         self.count()?;
+        match marker {
+            marker::UNDEFINED..=marker::STRING => self.scalar(marker),
+            marker::XML_DOCUMENT..=marker::DICTIONARY => match self.header(depth)? {
+                Header::Reference(value) => Ok(value),
+                Header::Inline(rest) => self.complex(marker, rest, depth),
+            },
+            _ => Err(Amf3Error::UnknownMarker { marker, offset }),
+        }
+    }
+
+    fn scalar(&mut self, marker: u8) -> Result<Value, Amf3Error> {
         Ok(match marker {
             marker::UNDEFINED => Value::Undefined,
             marker::NULL => Value::Null,
@@ -214,37 +232,39 @@ impl Reader<'_> {
             marker::TRUE => Value::Boolean(true),
             marker::INTEGER => Value::Integer(u29::sign_extend(self.u29()?)),
             marker::DOUBLE => Value::Double(f64::from_be_bytes(self.array()?)),
-            marker::STRING => Value::String(self.string()?),
-            marker::XML_DOCUMENT..=marker::DICTIONARY => match self.header(depth)? {
-                Header::Reference(value) => value,
-                Header::Inline(rest) => self.complex(marker, rest, depth)?,
-            },
-            _ => return Err(Amf3Error::UnknownMarker { marker, offset }),
+            _ => Value::String(self.string()?),
         })
     }
 
     fn complex(&mut self, marker: u8, rest: u32, depth: usize) -> Result<Value, Amf3Error> {
+        let len = usize::try_from(rest).unwrap_or(usize::MAX);
         let is_container = matches!(
             marker,
             marker::ARRAY | marker::OBJECT | marker::VECTOR_OBJECT | marker::DICTIONARY
         );
-        let (outside, depth) = (depth, depth + usize::from(is_container));
-        let begun = self.begin(depth)?;
-        let len = usize::try_from(rest).unwrap_or(usize::MAX);
+        let inside = depth + usize::from(is_container);
+        let begun = self.begin(inside)?;
         let value = match marker {
+            marker::ARRAY => self.dense_and_associative(len, inside),
+            marker::OBJECT => self.object(rest, inside),
+            marker::VECTOR_OBJECT => self.object_vector(len, inside),
+            marker::DICTIONARY => self.dictionary(len, inside),
+            _ => self.flat(marker, len),
+        };
+        Ok(self.complete(begun, value?, depth))
+    }
+
+    /// A complex value that holds no others.
+    fn flat(&mut self, marker: u8, len: usize) -> Result<Value, Amf3Error> {
+        Ok(match marker {
             marker::XML_DOCUMENT => Value::XmlDocument(self.text(len)?),
             marker::DATE => Value::Date(f64::from_be_bytes(self.array()?)),
-            marker::ARRAY => self.dense_and_associative(len, depth)?,
-            marker::OBJECT => self.object(rest, depth)?,
             marker::XML => Value::Xml(self.text(len)?),
-            marker::BYTE_ARRAY => Value::ByteArray(self.bytes(len)?),
             marker::VECTOR_INT => self.vector(len, i32::from_be_bytes)?.into(),
             marker::VECTOR_UINT => self.vector(len, u32::from_be_bytes)?.into(),
             marker::VECTOR_DOUBLE => self.vector(len, f64::from_be_bytes)?.into(),
-            marker::VECTOR_OBJECT => self.object_vector(len, depth)?,
-            _ => self.dictionary(len, depth)?,
-        };
-        Ok(self.complete(begun, value, outside))
+            _ => Value::ByteArray(self.bytes(len)?),
+        })
     }
 
     fn dense_and_associative(&mut self, count: usize, depth: usize) -> Result<Value, Amf3Error> {

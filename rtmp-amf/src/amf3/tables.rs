@@ -70,7 +70,7 @@ impl Tables {
 }
 
 /// The tables of a list. Some encoders keep them for the whole list and some begin anew with each value that stands by
-/// itself, which shows when an index is out of range.
+/// itself, which shows when a reference leads nowhere or to something else than its reader needs.
 #[derive(Debug, Default)]
 pub(crate) struct Sets {
     message: Tables,

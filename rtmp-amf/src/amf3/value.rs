@@ -1,5 +1,6 @@
 //! A value and what can be read out of it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,8 +19,9 @@ pub type Properties = crate::Object<Value>;
 /// once. [`is_same`](Self::is_same) tells whether two are one, [`Arc::make_mut`] changes one without the other. Since
 /// there is no way to put a container into itself, walking through a value always ends.
 ///
-/// Equality is that of the parts, so a NaN is not equal to itself.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// Equality is that of the parts, so a NaN is not equal to itself. Printed, long strings, byte arrays and vectors of
+/// numbers are cut.
+#[derive(Clone, PartialEq, Default)]
 pub enum Value {
     /// Undefined (section 3.2).
     Undefined,
@@ -206,6 +208,33 @@ impl Value {
     }
 }
 
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, field): (_, &dyn fmt::Debug) = match self {
+            Self::Undefined => return f.write_str("Undefined"),
+            Self::Null => return f.write_str("Null"),
+            Self::Boolean(boolean) => ("Boolean", boolean),
+            Self::Integer(integer) => ("Integer", integer),
+            Self::Double(double) => ("Double", double),
+            Self::String(string) => ("String", string),
+            Self::XmlDocument(text) => ("XmlDocument", text),
+            Self::Date(millis) => ("Date", millis),
+            Self::Array(array) => ("Array", array),
+            Self::Object(object) => ("Object", object),
+            Self::Externalizable(object) => ("Externalizable", object),
+            Self::Xml(text) => ("Xml", text),
+            Self::ByteArray(bytes) => ("ByteArray", &AmfString::from(bytes.clone())),
+            Self::VectorInt(vector) => ("VectorInt", vector),
+            Self::VectorUint(vector) => ("VectorUint", vector),
+            Self::VectorDouble(vector) => ("VectorDouble", vector),
+            Self::VectorObject(vector) => ("VectorObject", vector),
+            Self::Dictionary(dictionary) => ("Dictionary", dictionary),
+            Self::Cycle(index) => ("Cycle", index),
+        };
+        f.debug_tuple(name).field(field).finish()
+    }
+}
+
 macro_rules! from_small_integers {
     ($($integer:ty),*) => {$(
         impl From<$integer> for Value {
@@ -360,6 +389,21 @@ mod tests {
         );
         assert_eq!((array.get("b"), Value::Null.get("a")), (None, None));
         assert_eq!((array.as_array(), object.as_array()), (Some(&[][..]), None));
+    }
+
+    #[test]
+    fn debug_cuts_what_is_long() {
+        let bytes = Value::from(Bytes::from_static(b"\x00a"));
+        assert_eq!(format!("{bytes:?}"), r#"ByteArray("\0a")"#);
+        let long = Value::from(Bytes::from(vec![b'x'; 1 << 20]));
+        assert!(format!("{long:?}").ends_with(r#"x"... (1048576 bytes))"#));
+
+        let numbers = |len: i32| Value::from(Vector::from((0..len).collect::<Vec<_>>()));
+        assert_eq!(
+            format!("{:?}", numbers(2)),
+            "VectorInt(Vector { fixed: false, len: 2, elements: [0, 1] })"
+        );
+        assert!(format!("{:?}", numbers(1 << 20)).ends_with(", 63], .. })"));
     }
 
     #[test]
