@@ -16,7 +16,10 @@ use crate::source::SHARED_STREAM;
 /// What an entry takes besides its bytes, roughly. Without it a flood of empty messages would count for nothing.
 const ENTRY_OVERHEAD: u64 = 256;
 
-const NOTHING_FORGOTTEN: Range<u64> = u64::MAX..0;
+const NOTHING_FORGOTTEN: Range<u64> = Range {
+    start: u64::MAX,
+    end: 0,
+};
 
 /// One message of the history, in both of its forms; they share memory where one chunk is enough.
 #[derive(Debug)]
