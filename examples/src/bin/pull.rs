@@ -48,7 +48,7 @@ struct Options {
 #[derive(Debug, thiserror::Error)]
 enum PullError {
     #[error(transparent)]
-    Client(#[from] rtmp_client::Error),
+    Client(#[from] Error),
     #[error(transparent)]
     Output(#[from] OutputError),
     #[error("no media from {url} for {seconds} s")]
@@ -92,11 +92,11 @@ async fn pull(options: Options) -> Result<(), PullError> {
     Ok(())
 }
 
-async fn play(options: &Options, progress: &Progress) -> Result<(ClientConn, Playback), rtmp_client::Error> {
+async fn play(options: &Options, progress: &Progress) -> Result<(ClientConn, Playback), Error> {
     let name = options
         .url
         .stream_name_with_query()
-        .ok_or(rtmp_client::Error::MissingStreamName)?;
+        .ok_or(Error::MissingStreamName)?;
     let mut request = PlayRequest::new(name);
     if let Some(start) = options.start {
         request = request.start(PlayStart::Recorded(start));
