@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep_until};
 
 use self::batch::Batch;
@@ -108,6 +108,8 @@ async fn serve(clip: Arc<Clip>, merge: Duration, mut opened: mpsc::Receiver<Play
             write_at = due + merge;
         }
         sleep_until(due).await;
+        // When the core is too busy to wait for the next message, players must still be able to open and to leave.
+        yield_now().await;
         while let Ok(player) = opened.try_recv() {
             players.push(player);
         }

@@ -126,7 +126,7 @@ pub async fn run(
         window: Window {
             begin: Instant::now(),
             bytes: Vec::new(),
-            complete: false,
+            is_open: false,
         },
         meter,
         own_meter: ProcessMeter::of_ourselves(),
@@ -155,8 +155,8 @@ struct Window {
     begin: Instant,
     /// What each player had received when it began; nothing before that.
     bytes: Vec<u64>,
-    /// Whether players had joined when it began.
-    complete: bool,
+    /// Whether it has begun, so that what came with joining is left out.
+    is_open: bool,
 }
 
 impl Players {
@@ -181,7 +181,7 @@ impl Players {
             self.tasks.spawn(player.run());
         }
         // Whoever has not joined by then is in the report.
-        let _ = timeout(JOIN_TIMEOUT, self.all_begun()).await;
+        let _ = timeout(JOIN_TIMEOUT, self.all_settled()).await;
         tokio::select! {
             () = self.all_gone(options) => return Ok(()),
             () = sleep(SETTLE) => {}
@@ -202,25 +202,28 @@ impl Players {
         self.window = Window {
             begin: Instant::now(),
             bytes,
-            complete: true,
+            is_open: true,
         };
         self.crowd.begin_to_measure();
         Ok(())
     }
 
-    async fn all_begun(&self) {
-        while self.crowd.begun() + self.crowd.gone() < self.records.len() {
+    async fn all_settled(&self) {
+        while self.crowd.settled() < self.records.len() {
             self.crowd.changed.notified().await;
         }
     }
 
     /// Ready when no player is left that would notice the end of the stream.
     async fn all_gone(&self, options: &PlayersOptions) {
-        let noticing = (0..options.count)
+        let checkers = (0..options.count)
             .filter(|&number| options.check.includes(number, options.count))
             .count();
-        let enough = if noticing == 0 { options.count } else { noticing };
-        while self.crowd.gone() < enough {
+        let is_over = || {
+            let no_checkers = checkers > 0 && self.crowd.checkers_gone() >= checkers;
+            no_checkers || self.crowd.gone() >= options.count
+        };
+        while !is_over() {
             self.crowd.changed.notified().await;
         }
     }

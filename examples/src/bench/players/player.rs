@@ -29,9 +29,11 @@ const ACKNOWLEDGE_EVERY: u64 = (DEFAULT_WINDOW / 2) as u64;
 pub(super) struct Crowd {
     /// Whether it is time to collect latencies.
     measuring: AtomicBool,
-    /// Players whose stream has begun, and players that are gone.
-    begun: AtomicUsize,
+    /// Players whose stream has begun, or that are gone before it has.
+    settled: AtomicUsize,
+    /// Players that are gone, and those of them that checked all they received.
     gone: AtomicUsize,
+    checkers_gone: AtomicUsize,
     /// Whenever one of these has changed.
     pub(super) changed: Notify,
 }
@@ -41,12 +43,16 @@ impl Crowd {
         self.measuring.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn begun(&self) -> usize {
-        self.begun.load(Ordering::Relaxed)
+    pub(super) fn settled(&self) -> usize {
+        self.settled.load(Ordering::Relaxed)
     }
 
     pub(super) fn gone(&self) -> usize {
         self.gone.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn checkers_gone(&self) -> usize {
+        self.checkers_gone.load(Ordering::Relaxed)
     }
 
     fn count(&self, counter: &AtomicUsize) {
@@ -133,7 +139,14 @@ impl Player {
             (Err(error), Stage::Joining) => Stage::Failed(error),
             (Err(error), _) => Stage::Lost(error),
         };
+        let has_begun = state.checker.has_begun();
         drop(state);
+        if !has_begun {
+            self.crowd.count(&self.crowd.settled);
+        }
+        if self.check_all {
+            self.crowd.count(&self.crowd.checkers_gone);
+        }
         self.crowd.count(&self.crowd.gone);
     }
 
@@ -184,7 +197,7 @@ impl Player {
             state.connect_to_keyframe = Some(begin.connect.elapsed());
             state.play_to_keyframe = Some(begin.play.elapsed());
             drop(state);
-            self.crowd.count(&self.crowd.begun);
+            self.crowd.count(&self.crowd.settled);
         }
     }
 

@@ -26,7 +26,7 @@ pub struct PlayersReport {
     pub starved: usize,
     /// Players that were told that the stream is over.
     pub ended: usize,
-    /// Whether all had joined before the measurement; otherwise the figures are of the time since the start.
+    /// Whether the time measured began after all had joined, or had time to; otherwise it is that since the start.
     pub measured_after_joining: bool,
     /// The time measured.
     pub seconds: f64,
@@ -75,7 +75,7 @@ impl PlayersReport {
             lost: 0,
             starved: 0,
             ended: 0,
-            measured_after_joining: players.window.complete,
+            measured_after_joining: players.window.is_open,
             seconds: players.window.begin.elapsed().as_secs_f64(),
             received_bytes: 0,
             megabits_per_second: 0.0,
@@ -228,10 +228,15 @@ impl fmt::Display for PlayersReport {
             table.row("starved", starved);
         }
         let each = self.megabits_per_second / (*joined).max(1) as f64;
+        let with_joining = if self.measured_after_joining {
+            ""
+        } else {
+            ", joining included"
+        };
         table.row(
             "received",
             format_args!(
-                "{:.3} GB in {:.1} s: {:.1} Mb/s, {each:.3} Mb/s each",
+                "{:.3} GB in {:.1} s: {:.1} Mb/s, {each:.3} Mb/s each{with_joining}",
                 self.received_bytes as f64 / 1e9,
                 self.seconds,
                 self.megabits_per_second
