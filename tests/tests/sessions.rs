@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rtmp_amf::amf0::Value;
+use rtmp_amf::amf0::{Object, Value};
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::ClientEvent;
 use rtmp_core::message::{
@@ -13,7 +13,7 @@ use rtmp_core::message::{
 use rtmp_core::{MediaKind, MediaMessage};
 use rtmp_server::{
     CloseReason, ConnectObserver, MediaSink, Observers, PlayGrant, PlayObserver, PublishGrant,
-    PublishObserver, Relay, SessionConfig, SessionInfo, StreamInfo, Verdict,
+    PublishObserver, Relay, Request, SessionConfig, SessionInfo, StreamInfo, Verdict, request_channel,
 };
 use rtmp_tests::media::{audio, frame, keyframe, metadata, padded, video_header};
 use rtmp_tests::serve::PIPE_LEN;
@@ -673,6 +673,101 @@ async fn another_play_on_the_same_stream_takes_the_place_of_the_first() {
         ["on_play one", "on_stop one: ended by the client", "on_play two"]
     );
     assert_eq!(relay.stream_count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_player_goes_over_to_other_streams_with_their_headers_and_observers_follow() {
+    let recorder = Recorder::default();
+    let relay = Relay::default();
+    let (io, _running) = session(&recorder.observers().relay(relay.clone()));
+    let mut peer = Peer::connected(io, "live").await;
+    let stream = peer.play("low").await.unwrap();
+    let names = ["low", "high", "low", "high"];
+    let mut publishers: Vec<_> = ["low", "high"]
+        .map(|name| relay.publish("live", name).unwrap())
+        .into();
+    for (number, publisher) in (0..).zip(&mut publishers) {
+        for message in [metadata(0, number), video_header(0, number), keyframe(0, number)] {
+            publisher.send(message);
+        }
+    }
+    let mut current = 0;
+    assert_eq!(
+        peer.media(3).await,
+        [metadata(0, 0), video_header(0, 0), keyframe(0, 0)]
+    );
+    for name in &names[1..] {
+        let options = Object::new()
+            .with("streamName", *name)
+            .with("transition", "switch");
+        peer.say(stream, Command::new("play2").with_argument(options))
+            .await;
+        peer.status(StatusCode::PlayTransition).await;
+        current = 1 - current;
+        let status = peer.next_media().await;
+        assert_eq!(status.kind, MediaKind::Data);
+        let expected = [
+            metadata(0, current),
+            video_header(0, current),
+            keyframe(0, current),
+        ];
+        assert_eq!(peer.media(3).await, expected);
+    }
+    assert_eq!(recorder.calls_with("on_play").len(), 4);
+    assert_eq!(recorder.calls_with("on_stop").len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_as_values_are_answered_with_values() {
+    let (observer, mut requests) = request_channel(1);
+    let recorder = Recorder::default();
+    let observers = Observers::new()
+        .requests(observer)
+        .publish(recorder.clone())
+        .relay(Relay::default());
+    let seen = Arc::new(Mutex::new(String::new()));
+    let texts = Arc::clone(&seen);
+    let decider = tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Some(request) = requests.recv().await {
+            texts
+                .lock()
+                .unwrap()
+                .push_str(&format!("{request:?} {:?}", request.session()));
+            match request {
+                Request::Publish(publish) => match publish.request().stream_name() {
+                    "no-s3cret" => publish.reject("not you"),
+                    "drop-s3cret" => drop(publish),
+                    "keep-s3cret" => kept.push(publish),
+                    _ => publish.grant(PublishGrant::default().rename("other")),
+                },
+                request => request.accept(),
+            }
+        }
+    });
+    let (io, _running) = session(&observers);
+    let mut peer = Peer::connected(io, "live").await;
+    let stream = peer.create_stream().await;
+    let begun = tokio::time::Instant::now();
+    for (name, description, seconds) in [
+        ("no-s3cret?s3cret", "not you", 0),
+        ("drop-s3cret", "nobody decides", 0),
+        ("keep-s3cret", "no decision in time", 10),
+    ] {
+        let status = peer.publish_on(stream, name).await.unwrap_err();
+        assert_eq!(
+            (status.description.as_str(), begun.elapsed().as_secs()),
+            (description, seconds)
+        );
+    }
+    assert!(peer.publish_on(stream, "yes-s3cret").await.is_ok());
+    assert_eq!(recorder.calls(), ["on_publish other"]);
+    decider.abort();
+    let _ = decider.await;
+    let status = peer.publish("yes").await.unwrap_err();
+    assert_eq!(status.description, "nobody decides");
+    let seen = seen.lock().unwrap();
+    assert!(seen.contains("Publish") && !seen.contains("s3cret"), "{seen}");
 }
 
 // Calls
