@@ -342,6 +342,10 @@ impl RelayPlayer {
     /// # Cancel safety
     ///
     /// Cancel safe: a message is either returned or stays.
+    ///
+    /// # Panics
+    ///
+    /// Without publisher outside of a tokio runtime, whose clock it needs.
     pub async fn recv(&mut self) -> Option<MediaMessage> {
         loop {
             if let Some(message) = self.messages.pop_front() {

@@ -65,7 +65,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> ServerSession<T> {
         &self.info
     }
 
-    /// Serves the client until the session ends, and tells the observers.
+    /// Serves the client until the session ends, and tells the observers. A panic of an observer, a sink or a source
+    /// ends the session and goes no further.
     ///
     /// # Cancel safety
     ///
