@@ -146,7 +146,8 @@ impl ClientBuilder {
         self.machine(|machine| machine.limits(limits))
     }
 
-    /// How many events each [`Events`](crate::Events) holds, 1 at least; they hold 1 MiB at most in any case.
+    /// How many events each [`Events`](crate::Events) holds and how many calls [`Calls`](crate::Calls), 1 at least; they
+    /// hold 1 MiB at most in any case.
     #[must_use]
     pub fn event_capacity(mut self, events: usize) -> Self {
         self.config.events.items = events.max(1);

@@ -10,7 +10,7 @@ use rtmp_core::url::RtmpUrl;
 use crate::driver::Request;
 use crate::error::Operation;
 use crate::shared::Link;
-use crate::{ClientBuilder, ClientStream, CloseReason, ConnectionStatus, Error, Events};
+use crate::{Calls, ClientBuilder, ClientStream, CloseReason, ConnectionStatus, Error, Events};
 
 /// A connection to a server (`NetConnection`).
 ///
@@ -112,6 +112,26 @@ impl ClientConn {
     #[must_use]
     pub fn events(&self) -> Events {
         self.link.shared.subscribe()
+    }
+
+    /// The remote calls of the server from now on, to be answered. Who asked for them last gets them, and who asked
+    /// before finds no more. Calls that nobody takes get the empty answer, as servers that measure the line expect.
+    ///
+    /// ```no_run
+    /// # use rtmp_client::{ClientConn, Status, StatusCode};
+    /// # async fn example(conn: ClientConn) {
+    /// let mut calls = conn.calls();
+    /// while let Some(call) = calls.recv().await {
+    ///     match call.command().name.as_bytes() {
+    ///         b"getVersion" => call.answer("1.0"),
+    ///         _ => call.refuse(Status::new(StatusCode::CallFailed, "no such procedure")),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.link.shared.take_calls()
     }
 
     /// How far the connection has got.

@@ -36,7 +36,8 @@ pub enum Event {
     UserControl(UserControl),
     /// The server has received so many bytes, modulo 2^32; some servers count differently.
     Acknowledgement(u32),
-    /// A remote call of the server. If it wanted an answer, it has got an empty one.
+    /// A remote call of the server, for information: [`Calls`](crate::Calls) are there to answer them. If nobody does,
+    /// a call that wants an answer gets the empty one.
     Call {
         /// The stream it is about, 0 for the connection.
         stream: MessageStreamId,

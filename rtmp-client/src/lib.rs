@@ -155,6 +155,7 @@
 //! | RTMP 1.0 section 7.2.1 | [`connect`](ClientConn::connect), [`call`](ClientConn::call), [`create_stream`](ClientConn::create_stream), [`close`](ClientConn::close) |
 //! | RTMP 1.0 section 7.2.2 | [`publish`](ClientStream::publish), [`play`](ClientStream::play), [`pause`](ClientStream::pause), [`seek`](ClientStream::seek), `deleteStream` |
 
+mod calls;
 mod config;
 mod conn;
 mod dial;
@@ -169,6 +170,7 @@ mod shared;
 mod status;
 mod stream;
 
+pub use calls::{Calls, IncomingCall};
 pub use config::ClientBuilder;
 pub use conn::ClientConn;
 pub use error::{CloseReason, Error, Operation, StreamState};

@@ -152,6 +152,12 @@ impl<T> Sender<T> {
         state.has_room(1)
     }
 
+    /// Whether an item can be appended within the capacity, and would be received.
+    pub(crate) fn has_room(&self) -> bool {
+        let state = self.lock();
+        state.end.is_none() && !state.receiver.is_gone && state.has_room(1)
+    }
+
     /// Appends an item; without room for it, the oldest ones are lost.
     pub(crate) fn push_over(&self, item: T, len: usize) {
         let mut state = self.lock();

@@ -10,6 +10,7 @@ use rtmp_core::message::Command;
 use rtmp_core::url::RtmpUrl;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::calls::{Calls, IncomingCall};
 use crate::driver::{Reply, Request};
 use crate::error::{CloseReason, Operation, StreamEnd};
 use crate::event::{Event, Events};
@@ -78,6 +79,8 @@ struct State {
     has_lost_media: bool,
     round_trip: Option<Duration>,
     subscribers: Vec<queue::Sender<Event>>,
+    /// To who answers the server's calls.
+    calls: Option<queue::Sender<IncomingCall>>,
 }
 
 impl Shared {
@@ -91,6 +94,7 @@ impl Shared {
                 has_lost_media: false,
                 round_trip: None,
                 subscribers: Vec::new(),
+                calls: None,
             }),
             bytes_received: AtomicU64::new(0),
             bytes_sent: AtomicU64::new(0),
@@ -159,11 +163,34 @@ impl Shared {
         }
     }
 
+    /// Gives the server's calls to a new queue; one from before ends.
+    pub(crate) fn take_calls(&self) -> Calls {
+        let (sender, receiver) = queue::queue(self.event_capacity);
+        let mut state = self.lock();
+        // On a closed connection the queue ends at once.
+        if state.close_reason.is_none() {
+            state.calls = Some(sender);
+        }
+        Calls::new(receiver)
+    }
+
+    /// Says whether somebody took it.
+    pub(crate) fn offer_call(&self, call: IncomingCall, len: usize) -> bool {
+        match &self.lock().calls {
+            Some(calls) if calls.has_room() => {
+                calls.push(call, len);
+                true
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn close(&self, reason: &CloseReason, has_lost_media: bool) {
         let mut state = self.lock();
         state.status = ConnectionStatus::Closed;
         state.close_reason = Some(reason.clone());
         state.has_lost_media = has_lost_media;
+        state.calls = None;
         for subscriber in state.subscribers.drain(..) {
             close(&subscriber, reason.clone());
         }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use rtmp_amf::amf0::Value;
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::ClientEvent;
 use rtmp_core::message::{ConnectReply, Status, StatusCode, TransactionId, UserControl};
@@ -78,11 +77,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 self.handle_status(stream, status);
             }
             ClientEvent::UserControl(event) => self.handle_user_control(event),
-            ClientEvent::Call { stream, command } => {
-                // Servers that measure the line wait for an answer; an empty one will do.
-                let _ = self.machine.answer_call(command.transaction, Ok(Value::Null));
-                self.shared.publish(&Event::Call { stream, command });
-            }
+            ClientEvent::Call { stream, command } => self.handle_call(stream, command),
             ClientEvent::Acknowledgement(sequence) => self.shared.publish(&Event::Acknowledgement(sequence)),
             ClientEvent::CloseRequested => self.close(CloseReason::CloseRequested),
             ClientEvent::Ignored(ignored) => debug!(?ignored, "passed over"),

@@ -9,6 +9,7 @@
 //! reads and writes, until nothing moves. What a server does not read holds up the round before it holds memory: while
 //! [`OUTPUT_HIGH_WATER`] bytes wait to be written, nothing is taken and nothing is handled.
 
+mod calls;
 mod incoming;
 mod request;
 mod streams;
@@ -36,6 +37,7 @@ use crate::ConnectionStatus;
 use crate::config::{Config, after};
 use crate::error::{CloseReason, Error, Operation, StreamEnd};
 use crate::shared::{Link, Shared};
+use calls::OwedAnswer;
 use streams::{Farewell, StreamEntry};
 use waiting::Waiting;
 
@@ -78,6 +80,8 @@ pub(crate) struct Driver<Io> {
     /// A player's queue was full when it was looked at last.
     is_held: bool,
     waiting: Vec<Waiting>,
+    /// Calls of the server that wait for the application.
+    owed_answers: Vec<OwedAnswer>,
     /// Ends of publications that wait until they are written.
     farewells: Vec<Farewell>,
     /// Where in the output the last media end, in bytes since the handshake.
@@ -152,6 +156,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             turn: 0,
             is_held: false,
             waiting: Vec::new(),
+            owed_answers: Vec::new(),
             farewells: Vec::new(),
             media_mark: 0,
             last_heard: now,
@@ -188,6 +193,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
     fn round(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
         let mut moved = self.sweep_streams(cx);
         moved |= self.take_requests(cx);
+        moved |= self.take_answers(cx);
         moved |= self.take_media(cx);
         moved |= self.advance_stage();
         let (handled, is_starved) = self.handle_input(cx)?;

@@ -1,5 +1,6 @@
 //! The client against servers in memory.
 
+mod calls;
 mod cancellation;
 mod closing;
 mod faults;
