@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rtmp_amf::amf0::Value;
 use rtmp_core::MediaMessage;
+use rtmp_core::flv::Metadata;
 use rtmp_core::message::{
     Command, ConnectReply, ConnectRequest, MediaKind, PlayRequest, PublishRequest, Status,
 };
@@ -50,6 +51,12 @@ pub trait PublishObserver: Send + Sync {
     /// and return; do not wait.
     fn on_message(&self, stream: &StreamInfo, message: &MediaMessage) {
         let _ = (stream, message);
+    }
+
+    /// The metadata that an accepted publisher has sent, each time it does. They also come by
+    /// [`on_message`](Self::on_message), as they stand on the wire; what can not be decoded comes only there.
+    fn on_metadata(&self, stream: &StreamInfo, metadata: &Metadata) {
+        let _ = (stream, metadata);
     }
 
     /// Called once for every [`on_publish`](Self::on_publish) that this observer has accepted, even if another refuses it then.

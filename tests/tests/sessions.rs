@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use rtmp_amf::amf0::{Object, Value};
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::ClientEvent;
+use rtmp_core::flv::{Metadata, with_set_data_frame};
 use rtmp_core::message::{
     Command, ConnectReply, ConnectRequest, PlayRequest, PublishRequest, Status, StatusCode, TransactionId,
 };
-use rtmp_core::{MediaKind, MediaMessage};
+use rtmp_core::{MediaKind, MediaMessage, Timestamp};
 use rtmp_server::{
     CloseReason, ConnectObserver, MediaSink, Observers, PlayGrant, PlayObserver, PublishGrant,
     PublishObserver, Relay, Request, SessionConfig, SessionInfo, StreamInfo, Verdict, request_channel,
@@ -584,6 +585,42 @@ async fn media_sent_before_the_answer_to_publish_arrive_complete_and_in_order() 
     patient.go_on.notify_one();
     peer.rest().await;
     assert!(store.messages() == early);
+}
+
+/// Keeps the sizes in the metadata that it is told.
+#[derive(Clone, Default)]
+struct Sizes(Arc<Mutex<Vec<f64>>>);
+
+#[async_trait]
+impl PublishObserver for Sizes {
+    fn on_metadata(&self, _: &StreamInfo, metadata: &Metadata) {
+        let width = metadata.properties().get("width").and_then(Value::as_number);
+        self.0.lock().unwrap().extend(width);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_that_can_be_read_are_told_with_and_without_set_data_frame() {
+    let sizes = Sizes::default();
+    let (io, running) = session(&Observers::new().publish(sizes.clone()));
+    let mut peer = Peer::connected(io, "live").await;
+    let stream = peer.publish("cam").await.unwrap();
+    let with_width = |width: f64| {
+        Metadata::new(Object::new().with("width", width))
+            .encode()
+            .unwrap()
+    };
+    let messages = [
+        MediaMessage::data(Timestamp::ZERO, with_set_data_frame(&with_width(640.0))),
+        MediaMessage::data(Timestamp::ZERO, with_width(320.0)),
+        MediaMessage::data(Timestamp::ZERO, &b"\x02\0\x0aonMetaData\x05"[..]),
+        MediaMessage::data(Timestamp::ZERO, &b"\x02\0\x0aonTextData\x05"[..]),
+        audio(0, 1),
+    ];
+    peer.send(stream, &messages).await;
+    drop(peer);
+    running.ended().await;
+    assert_eq!(*sizes.0.lock().unwrap(), [640.0, 320.0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ use rtmp_amf::amf0::Value;
 use rtmp_core::MediaMessage;
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::ServerEvent;
+use rtmp_core::flv::Metadata;
 use rtmp_core::message::{
     Command, ConnectReply, ConnectRequest, MediaKind, PlayOptions, PlayRequest, PublishRequest, Shortened,
     Status, StatusCode, TransactionId,
@@ -66,6 +67,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         }
         for observer in &self.observers.publish {
             observer.on_message(&publication.stream, message);
+        }
+        if message.kind.is_data()
+            && let Ok(metadata) = Metadata::parse(&message.payload)
+        {
+            for observer in &self.observers.publish {
+                observer.on_metadata(&publication.stream, &metadata);
+            }
         }
     }
 
