@@ -1,9 +1,12 @@
 //! Settings of a connection, and their defaults.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rtmp_core::conn::{ClientConfig, ConnLimits};
+use rtmp_core::chunk::RawMessage;
+use rtmp_core::conn::{ClientConfig, ConnLimits, Direction};
 use rtmp_core::handshake::ClientHandshakeConfig;
 use rtmp_core::url::RtmpUrl;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -22,6 +25,8 @@ pub(crate) struct Config {
     pub(crate) close_timeout: Duration,
     pub(crate) events: Capacity,
     pub(crate) media: Capacity,
+    pub(crate) subscribes: bool,
+    pub(crate) tap: Option<Tap>,
     pub(crate) tcp_nodelay: bool,
     pub(crate) local_addr: Option<SocketAddr>,
     pub(crate) machine: ClientConfig,
@@ -44,10 +49,28 @@ impl Default for Config {
                 items: 64,
                 bytes: 8 << 20,
             },
+            subscribes: false,
+            tap: None,
             tcp_nodelay: true,
             local_addr: None,
             machine: ClientConfig::default(),
         }
+    }
+}
+
+/// Sees every message of a connection.
+#[derive(Clone)]
+pub(crate) struct Tap(Arc<dyn Fn(Direction, &RawMessage) + Send + Sync>);
+
+impl Tap {
+    pub(crate) fn see(&self, direction: Direction, message: &RawMessage) {
+        (self.0)(direction, message);
+    }
+}
+
+impl fmt::Debug for Tap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tap")
     }
 }
 
@@ -166,6 +189,29 @@ impl ClientBuilder {
     #[must_use]
     pub fn media_capacity_bytes(mut self, bytes: usize) -> Self {
         self.config.media.bytes = bytes.max(1);
+        self
+    }
+
+    /// Whether streams are announced with `FCSubscribe` before `play`, as some content networks insist on. The server's
+    /// answer is not waited for. Not specified; sent by librtmp and FFmpeg when they are told to.
+    #[must_use]
+    pub fn subscribe_before_play(mut self, subscribe: bool) -> Self {
+        self.config.subscribes = subscribe;
+        self
+    }
+
+    /// Lets `tap` see every message behind the handshake, as it is received and sent, for logs and measurements. It
+    /// runs within the connection's task and should be quick. Connections of the same builder share it.
+    ///
+    /// ```
+    /// # use rtmp_client::ClientConn;
+    /// let builder = ClientConn::builder().tap(|direction, message| {
+    ///     println!("{direction:?} {:?}, {} bytes", message.message_type, message.payload.len());
+    /// });
+    /// ```
+    #[must_use]
+    pub fn tap(mut self, tap: impl Fn(Direction, &RawMessage) + Send + Sync + 'static) -> Self {
+        self.config.tap = Some(Tap(Arc::new(tap)));
         self
     }
 

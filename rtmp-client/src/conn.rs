@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use rtmp_amf::amf0::Value;
-use rtmp_core::chunk::MessageStreamId;
-use rtmp_core::message::{Command, ConnectReply, ConnectRequest};
+use rtmp_core::chunk::{MessageStreamId, RawMessage};
+use rtmp_core::message::{BandwidthLimit, Command, ConnectReply, ConnectRequest, Control, UserControl};
 use rtmp_core::url::RtmpUrl;
 
-use crate::driver::Request;
+use crate::driver::{Outgoing, Request};
 use crate::error::Operation;
 use crate::shared::Link;
 use crate::{Calls, ClientBuilder, ClientStream, CloseReason, ConnectionStatus, Error, Events};
@@ -108,6 +108,22 @@ impl ClientConn {
             .await
     }
 
+    /// How long a recorded stream is (`getStreamLength`). `None` if the server gives no length, as for a live stream.
+    /// Not specified; asked by Flash Player and FFmpeg.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call); a server that does not know the procedure fails the call or never answers.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`call`](Self::call).
+    pub async fn stream_length(&self, name: &str) -> Result<Option<Duration>, Error> {
+        let answer = self.call("getStreamLength", vec![name.into()]).await?;
+        let seconds = answer.number_argument(0).filter(|seconds| *seconds > 0.0);
+        Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
+    }
+
     /// The events of the connection from now on. Each call gives its own, and nobody has to read them.
     #[must_use]
     pub fn events(&self) -> Events {
@@ -152,8 +168,8 @@ impl ClientConn {
         &self.link.shared.url
     }
 
-    /// The time from the last ping that the server answered to its answer. Only a server that says nothing for half
-    /// the idle timeout is pinged.
+    /// The time from the last ping that the server answered to its answer: a [`ping`](Self::ping), or one of those
+    /// that a server gets that says nothing for half the idle timeout.
     #[must_use]
     pub fn round_trip(&self) -> Option<Duration> {
         self.link.shared.round_trip()
@@ -169,6 +185,98 @@ impl ClientConn {
     #[must_use]
     pub fn bytes_sent(&self) -> u64 {
         self.link.shared.bytes_sent()
+    }
+
+    /// Asks the server for a sign of life (RTMP 1.0 section 7.1.7) and returns the time until its answer. Callers at the
+    /// same time share a ping. The answer comes behind media that are under way, and not while a full
+    /// [`Playback`](crate::Playback) holds up the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`] if there is no answer within the command timeout, as some servers give none;
+    /// [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the ping is sent or not.
+    pub async fn ping(&self) -> Result<Duration, Error> {
+        self.link
+            .request(|| Operation::Ping, |reply| Request::Ping { reply })
+            .await
+    }
+
+    /// Sends a message as it is, on the chunk stream that it names, and returns when it is on its way. Nothing is
+    /// checked: what does not fit the state of the connection may make the server close it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MessageTooLong`]; [`Error::Encode`] for a Set Chunk Size outside 1 to 2^31 - 1; [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the message is sent or not.
+    pub async fn send_raw(&self, message: RawMessage) -> Result<(), Error> {
+        self.send(Outgoing::Raw(message)).await
+    }
+
+    /// Sends in chunks of up to so many bytes from now on, 1 to 2^31 - 1 (RTMP 1.0 section 5.4.1).
+    /// [`connect`](Self::connect) announces the [setting](ClientBuilder::chunk_size) again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Encode`] for an impossible size, [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send_raw`](Self::send_raw).
+    pub async fn set_chunk_size(&self, bytes: u32) -> Result<(), Error> {
+        self.send(Outgoing::Control(Control::SetChunkSize(bytes))).await
+    }
+
+    /// Asks the server to acknowledge every so many bytes (RTMP 1.0 section 5.4.4).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send_raw`](Self::send_raw).
+    pub async fn set_window_ack_size(&self, bytes: u32) -> Result<(), Error> {
+        self.send(Outgoing::Control(Control::WindowAckSize(bytes))).await
+    }
+
+    /// Asks the server to have at most so many bytes unacknowledged (RTMP 1.0 section 5.4.5). Most servers do not care.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send_raw`](Self::send_raw).
+    pub async fn set_peer_bandwidth(&self, window: u32, limit: BandwidthLimit) -> Result<(), Error> {
+        self.send(Outgoing::Control(Control::SetPeerBandwidth { window, limit }))
+            .await
+    }
+
+    /// Sends a user control event (RTMP 1.0 sections 6.2 and 7.1.7), such as another buffer length of a stream that is
+    /// being played.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MessageTooLong`], [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send_raw`](Self::send_raw).
+    pub async fn send_user_control(&self, event: UserControl) -> Result<(), Error> {
+        self.send(Outgoing::UserControl(event)).await
+    }
+
+    async fn send(&self, outgoing: Outgoing) -> Result<(), Error> {
+        let request = |reply| Request::Send { outgoing, reply };
+        self.link.request(|| Operation::SendRaw, request).await
     }
 
     /// Closes the connection in order: sends what publishers have queued, deletes the streams, closes our side of the

@@ -83,6 +83,9 @@ where
     let mut machine = ClientMachine::new(config.machine.clone(), Duration::ZERO, |random| {
         rand::fill(random)
     });
+    if let Some(tap) = config.tap.clone() {
+        machine.set_tap(move |direction, message| tap.see(direction, message));
+    }
     let handshake = shake_hands(&mut io, &mut machine, epoch, url.host()).instrument(span.clone());
     let input = match timeout(config.handshake_timeout, handshake).await {
         Ok(done) => done?,

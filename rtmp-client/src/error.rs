@@ -38,12 +38,22 @@ pub enum Operation {
     Resume,
     /// [`ClientStream::seek`](crate::ClientStream::seek).
     Seek,
+    /// [`ClientStream::receive_audio`](crate::ClientStream::receive_audio).
+    ReceiveAudio,
+    /// [`ClientStream::receive_video`](crate::ClientStream::receive_video).
+    ReceiveVideo,
+    /// [`ClientStream::transition`](crate::ClientStream::transition).
+    Transition,
     /// A remote call of this name.
     Call(Box<str>),
     /// Sending media.
     Send,
     /// Receiving media.
     Receive,
+    /// [`ClientConn::ping`](crate::ClientConn::ping).
+    Ping,
+    /// A message at a low level, such as by [`ClientConn::send_raw`](crate::ClientConn::send_raw).
+    SendRaw,
     /// Closing a stream or the connection in order.
     Close,
     /// Hearing anything of the server.
@@ -64,9 +74,14 @@ impl fmt::Display for Operation {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Seek => "seek",
+            Self::ReceiveAudio => "switch audio",
+            Self::ReceiveVideo => "switch video",
+            Self::Transition => "go over to another stream",
             Self::Call(name) => return write!(f, "call {}", name.escape_debug()),
             Self::Send => "send media",
             Self::Receive => "receive media",
+            Self::Ping => "ping",
+            Self::SendRaw => "send a message",
             Self::Close => "close",
             Self::Listen => "hear anything of the server",
             Self::Write => "write anything to the line",

@@ -182,10 +182,13 @@ pub use status::ConnectionStatus;
 pub use stream::ClientStream;
 
 pub use rtmp_amf::amf0;
-pub use rtmp_core::chunk::MessageStreamId;
+pub use rtmp_core::chunk::{ChunkStreamId, MessageStreamId, MessageType, RawMessage};
+pub use rtmp_core::conn::Direction;
+pub use rtmp_core::flv::FourCc;
 pub use rtmp_core::message::{
-    Command, ConnectReply, ConnectRequest, PlayRequest, PlayStart, PublishKind, Status, StatusCode,
-    StatusLevel,
+    BandwidthLimit, Capabilities, CodecAbilities, Command, ConnectReply, ConnectRequest, Extensions,
+    PlayOptions, PlayRequest, PlayStart, PublishKind, Status, StatusCode, StatusLevel, Transition,
+    UserControl,
 };
 pub use rtmp_core::url::RtmpUrl;
 pub use rtmp_core::{MediaKind, MediaMessage, Timestamp};

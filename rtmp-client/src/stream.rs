@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use rtmp_amf::amf0::Value;
 use rtmp_core::chunk::MessageStreamId;
-use rtmp_core::message::{Command, PlayRequest, PublishKind, PublishRequest};
+use rtmp_core::message::{Command, PlayOptions, PlayRequest, PublishKind, PublishRequest};
 use tokio::sync::oneshot;
 
-use crate::driver::{NewStream, Request};
+use crate::driver::{NewStream, Receive, Request};
 use crate::error::{CloseReason, Operation};
 use crate::shared::Link;
 use crate::{Error, Playback, Publisher};
@@ -166,6 +166,69 @@ impl ClientStream {
             reply,
         };
         self.link.request(|| Operation::Seek, request).await
+    }
+
+    /// Says whether the audio of what is being played is wanted (`receiveAudio`, RTMP 1.0 section 7.2.2.4), and returns
+    /// when that is on its way. Servers confirm only that audio comes again, with a status that is an
+    /// [`Event`](crate::Event); some send it all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongStream`] if the stream is not being played, [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the server was told or not.
+    pub async fn receive_audio(&self, wanted: bool) -> Result<(), Error> {
+        self.receive(Receive::Audio, wanted).await
+    }
+
+    /// Says whether the video of what is being played is wanted (`receiveVideo`, RTMP 1.0 section 7.2.2.5). See
+    /// [`receive_audio`](Self::receive_audio).
+    ///
+    /// # Errors
+    ///
+    /// As [`receive_audio`](Self::receive_audio).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`receive_audio`](Self::receive_audio).
+    pub async fn receive_video(&self, wanted: bool) -> Result<(), Error> {
+        self.receive(Receive::Video, wanted).await
+    }
+
+    async fn receive(&self, kind: Receive, is_wanted: bool) -> Result<(), Error> {
+        let stream = self.id;
+        let request = |reply| Request::Receive {
+            stream,
+            kind,
+            is_wanted,
+            reply,
+        };
+        self.link.request(|| kind.operation(), request).await
+    }
+
+    /// Goes over to another stream, mostly the same content at another bit rate (`play2`, RTMP 1.0 section 7.2.2.2),
+    /// and returns when the server agrees (`NetStream.Play.Transition`). Its media come through the same
+    /// [`Playback`], behind those of the stream that is left. If the server refuses, playback goes on where it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] with the server's word, [`Error::WrongStream`] if the stream is not being played,
+    /// [`Error::Encode`] if the options can not be written, [`Error::Timeout`] if the server does not say,
+    /// [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the server goes over or not.
+    pub async fn transition(&self, options: PlayOptions) -> Result<(), Error> {
+        let (stream, options) = (self.id, Box::new(options));
+        let request = |reply| Request::Transition {
+            stream,
+            options,
+            reply,
+        };
+        self.link.request(|| Operation::Transition, request).await
     }
 
     /// Calls a procedure of the server on this stream; see [`ClientConn::call`](crate::ClientConn::call).

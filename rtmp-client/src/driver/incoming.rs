@@ -160,6 +160,12 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             StatusCode::PauseNotify => self.pause_confirmed(id, true),
             StatusCode::UnpauseNotify => self.pause_confirmed(id, false),
             StatusCode::SeekNotify => self.seek_confirmed(id),
+            StatusCode::PlayTransition => {
+                let awaited = self.take_waiting(|awaited| is_transition(awaited, id));
+                if let Some(Awaited::Transition { reply, .. }) = awaited {
+                    let _ = reply.send(Ok(()));
+                }
+            }
             StatusCode::SeekFailed | StatusCode::SeekInvalidTime => {
                 let awaited = self.take_waiting(|awaited| is_seek(awaited, id));
                 self.refuse(awaited, Operation::Seek, status);
@@ -197,6 +203,11 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         } else if is_about("Seek") {
             let awaited = self.take_waiting(|awaited| is_seek(awaited, id));
             self.refuse(awaited, Operation::Seek, status);
+        } else if is_about("Play")
+            && let Some(awaited) = self.take_waiting(|awaited| is_transition(awaited, id))
+        {
+            // Playback goes on where it is.
+            self.refuse(Some(awaited), Operation::Transition, status);
         } else {
             self.end_by_status(id, status);
         }
@@ -316,4 +327,8 @@ fn status_event(stream: MessageStreamId, status: &Status) -> Event {
 
 fn is_seek(awaited: &Awaited, id: MessageStreamId) -> bool {
     matches!(awaited, Awaited::Seek { stream, .. } if *stream == id)
+}
+
+fn is_transition(awaited: &Awaited, id: MessageStreamId) -> bool {
+    matches!(awaited, Awaited::Transition { stream, .. } if *stream == id)
 }

@@ -11,6 +11,7 @@
 
 mod calls;
 mod incoming;
+mod ping;
 mod request;
 mod streams;
 mod waiting;
@@ -31,7 +32,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::io::poll_read_buf;
 use tracing::debug;
 
-pub(crate) use request::{NewStream, Reply, Request};
+pub(crate) use request::{NewStream, Outgoing, Receive, Reply, Request};
 
 use crate::ConnectionStatus;
 use crate::config::{Config, after};
@@ -88,6 +89,8 @@ pub(crate) struct Driver<Io> {
     media_mark: u64,
     last_heard: Instant,
     is_pinged: bool,
+    /// When the ping was sent that is not answered.
+    pinged_at: Option<Duration>,
     sleep: Pin<Box<Sleep>>,
     requests: mpsc::Receiver<Request>,
 }
@@ -161,6 +164,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             media_mark: 0,
             last_heard: now,
             is_pinged: false,
+            pinged_at: None,
             sleep: Box::pin(sleep_until(after(now, config.idle_timeout / 2))),
             requests: receiver,
             config,
@@ -279,22 +283,23 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
     /// Lets the machine handle what was read. Says whether it did anything, and whether it needs more to go on.
     fn handle_input(&mut self, cx: &mut Context<'_>) -> Result<(bool, bool), CloseReason> {
         let mut moved = false;
-        let now = self.now();
-        loop {
+        let now = self.input_time();
+        let last_round_trip = self.machine.round_trip();
+        let is_held = loop {
             let is_failing = self.line.write_failure.is_some();
             if (!is_failing && !self.has_output_room()) || self.poll_hold(cx) {
-                return Ok((moved, false));
+                break true;
             }
             match self.machine.poll_event(&mut self.input, now) {
                 Ok(Some(event)) => self.handle_event(event),
-                Ok(None) => break,
+                Ok(None) => break false,
                 Err(error) => return Err(CloseReason::Protocol(Arc::new(error))),
             }
             moved = true;
-        }
-        self.shared.set_round_trip(self.machine.round_trip());
+        };
+        self.note_round_trip(last_round_trip);
         // Much output stops the machine as well.
-        Ok((moved, self.machine.output().len() < OUTPUT_HIGH_WATER))
+        Ok((moved, !is_held && self.machine.output().len() < OUTPUT_HIGH_WATER))
     }
 
     /// Whether a player's full queue holds up reading.
@@ -481,8 +486,10 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         }
         if !self.is_held && !self.is_pinged && has_passed(self.last_heard, self.config.idle_timeout / 2) {
             self.is_pinged = true;
-            let now = self.now();
-            if let Err(error) = self.machine.ping(now) {
+            // The caller's ping that is under way will do.
+            if !self.is_ping_awaited()
+                && let Err(error) = self.send_ping()
+            {
                 debug!(%error, "no ping");
             }
         }

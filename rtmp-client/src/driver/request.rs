@@ -4,9 +4,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use rtmp_amf::amf0::Value;
-use rtmp_core::chunk::MessageStreamId;
+use rtmp_core::chunk::{EncodeError, MAX_MESSAGE_LEN, MessageStreamId, RawMessage};
 use rtmp_core::conn::ProtocolError;
-use rtmp_core::message::{Command, ConnectReply, ConnectRequest, PlayRequest, PublishRequest};
+use rtmp_core::message::{
+    Command, ConnectReply, ConnectRequest, Control, PlayOptions, PlayRequest, PublishRequest, UserControl,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tracing::debug;
@@ -57,11 +59,29 @@ pub(crate) enum Request {
         position: Duration,
         reply: Reply<()>,
     },
+    Receive {
+        stream: MessageStreamId,
+        kind: Receive,
+        is_wanted: bool,
+        reply: Reply<()>,
+    },
+    Transition {
+        stream: MessageStreamId,
+        options: Box<PlayOptions>,
+        reply: Reply<()>,
+    },
     Call {
         stream: MessageStreamId,
         procedure: Box<str>,
         arguments: Vec<Value>,
         reply: Reply<Command>,
+    },
+    Ping {
+        reply: Reply<Duration>,
+    },
+    Send {
+        outgoing: Outgoing,
+        reply: Reply<()>,
     },
     /// Ends a publication when what is queued has been sent.
     Finish {
@@ -73,6 +93,30 @@ pub(crate) enum Request {
         reply: Reply<()>,
     },
     Close,
+}
+
+/// What a player wants to receive or not.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Receive {
+    Audio,
+    Video,
+}
+
+impl Receive {
+    pub(crate) fn operation(self) -> Operation {
+        match self {
+            Self::Audio => Operation::ReceiveAudio,
+            Self::Video => Operation::ReceiveVideo,
+        }
+    }
+}
+
+/// What is sent at a low level.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    Raw(RawMessage),
+    Control(Control),
+    UserControl(UserControl),
 }
 
 impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
@@ -105,12 +149,25 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 position,
                 reply,
             } if !reply.is_closed() => self.seek(stream, position, reply),
+            Request::Receive {
+                stream,
+                kind,
+                is_wanted,
+                reply,
+            } if !reply.is_closed() => self.receive(stream, kind, is_wanted, reply),
+            Request::Transition {
+                stream,
+                options,
+                reply,
+            } if !reply.is_closed() => self.transition(stream, &options, reply),
             Request::Call {
                 stream,
                 procedure,
                 arguments,
                 reply,
             } if !reply.is_closed() => self.call(stream, procedure, arguments, reply),
+            Request::Ping { reply } if !reply.is_closed() => self.ping(reply),
+            Request::Send { outgoing, reply } if !reply.is_closed() => self.send(outgoing, reply),
             Request::Finish { stream, reply } => self.finish(stream, reply),
             Request::DeleteStream { stream, reply } => {
                 self.delete_stream(stream);
@@ -123,7 +180,11 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             | Request::Play { .. }
             | Request::Pause { .. }
             | Request::Seek { .. }
-            | Request::Call { .. } => debug!("a request was withdrawn"),
+            | Request::Receive { .. }
+            | Request::Transition { .. }
+            | Request::Call { .. }
+            | Request::Ping { .. }
+            | Request::Send { .. } => debug!("a request was withdrawn"),
         }
         self.refresh_status();
     }
@@ -169,7 +230,13 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 },
             );
         }
-        if let Err(error) = self.machine.play(id, request) {
+        let can_play = matches!(self.stream_state(id), StreamState::Idle | StreamState::Playing);
+        let announced = if self.config.subscribes && can_play {
+            self.machine.subscribe(request.name())
+        } else {
+            Ok(())
+        };
+        if let Err(error) = announced.and_then(|()| self.machine.play(id, request)) {
             return refuse(reply, self.mistake(Operation::Play, error));
         }
         let (queue, media) = queue(self.config.media);
@@ -214,6 +281,44 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         }
     }
 
+    fn receive(&mut self, stream: MessageStreamId, kind: Receive, is_wanted: bool, reply: Reply<()>) {
+        let sent = match kind {
+            Receive::Audio => self.machine.receive_audio(stream, is_wanted),
+            Receive::Video => self.machine.receive_video(stream, is_wanted),
+        };
+        self.answer_sent(sent, kind.operation(), reply);
+    }
+
+    fn transition(&mut self, stream: MessageStreamId, options: &PlayOptions, reply: Reply<()>) {
+        match self.machine.transition(stream, options) {
+            Ok(()) => self.wait_for(Awaited::Transition { stream, reply }),
+            Err(error) => refuse(reply, self.mistake(Operation::Transition, error)),
+        }
+    }
+
+    /// Pings that are asked for while one is under way share its answer.
+    fn ping(&mut self, reply: Reply<Duration>) {
+        let is_under_way = self.is_ping_awaited();
+        match if is_under_way { Ok(()) } else { self.send_ping() } {
+            Ok(()) => self.wait_for(Awaited::Ping(reply)),
+            Err(error) => refuse(reply, self.mistake(Operation::Ping, error)),
+        }
+    }
+
+    fn send(&mut self, outgoing: Outgoing, reply: Reply<()>) {
+        let sent = match outgoing {
+            Outgoing::Raw(message) => self.machine.send_raw(&message),
+            Outgoing::Control(control) => self.machine.send_control(control),
+            Outgoing::UserControl(event) => self.machine.send_user_control(event),
+        };
+        self.answer_sent(sent, Operation::SendRaw, reply);
+    }
+
+    fn answer_sent(&self, sent: Result<(), ProtocolError>, operation: Operation, reply: Reply<()>) {
+        // Who has gone meanwhile does not need to know.
+        let _ = reply.send(sent.map_err(|error| self.mistake(operation, error)));
+    }
+
     fn call(
         &mut self,
         stream: MessageStreamId,
@@ -252,6 +357,10 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 operation,
                 stream,
                 state: self.stream_state(stream),
+            },
+            ProtocolError::Encode(EncodeError::MessageTooLong { length }) => Error::MessageTooLong {
+                length,
+                limit: MAX_MESSAGE_LEN,
             },
             source => Error::Encode { operation, source },
         }

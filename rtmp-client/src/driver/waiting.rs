@@ -1,5 +1,7 @@
 //! Commands that wait for the server's answer.
 
+use std::time::Duration;
+
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::message::{Command, ConnectReply, TransactionId};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -45,11 +47,16 @@ pub(super) enum Awaited {
         stream: MessageStreamId,
         reply: Reply<()>,
     },
+    Transition {
+        stream: MessageStreamId,
+        reply: Reply<()>,
+    },
     Call {
         transaction: TransactionId,
         procedure: Box<str>,
         reply: Reply<Command>,
     },
+    Ping(Reply<Duration>),
 }
 
 impl Awaited {
@@ -62,6 +69,8 @@ impl Awaited {
             Self::Pause { is_paused: true, .. } => Operation::Pause,
             Self::Pause { is_paused: false, .. } => Operation::Resume,
             Self::Seek { .. } => Operation::Seek,
+            Self::Transition { .. } => Operation::Transition,
+            Self::Ping(_) => Operation::Ping,
             Self::Call { procedure, .. } => Operation::Call(procedure.clone()),
         }
     }
@@ -73,8 +82,11 @@ impl Awaited {
             Self::CreateStream { reply, .. } => drop(reply.send(Err(error))),
             Self::Publish { reply, .. } => drop(reply.send(Err(error))),
             Self::Play { reply, .. } => drop(reply.send(Err(error))),
-            Self::Pause { reply, .. } | Self::Seek { reply, .. } => drop(reply.send(Err(error))),
+            Self::Pause { reply, .. } | Self::Seek { reply, .. } | Self::Transition { reply, .. } => {
+                drop(reply.send(Err(error)));
+            }
             Self::Call { reply, .. } => drop(reply.send(Err(error))),
+            Self::Ping(reply) => drop(reply.send(Err(error))),
         }
     }
 }
@@ -86,7 +98,9 @@ impl Waiting {
 
     pub(super) fn is_control_of(&self, id: MessageStreamId) -> bool {
         match self.answer {
-            Awaited::Pause { stream, .. } | Awaited::Seek { stream, .. } => stream == id,
+            Awaited::Pause { stream, .. }
+            | Awaited::Seek { stream, .. }
+            | Awaited::Transition { stream, .. } => stream == id,
             _ => false,
         }
     }
@@ -96,8 +110,11 @@ impl Waiting {
             Awaited::Publish { stream, .. }
             | Awaited::Play { stream, .. }
             | Awaited::Pause { stream, .. }
-            | Awaited::Seek { stream, .. } => Some(stream),
-            Awaited::Connect(_) | Awaited::CreateStream { .. } | Awaited::Call { .. } => None,
+            | Awaited::Seek { stream, .. }
+            | Awaited::Transition { stream, .. } => Some(stream),
+            Awaited::Connect(_) | Awaited::CreateStream { .. } | Awaited::Call { .. } | Awaited::Ping(_) => {
+                None
+            }
         }
     }
 }
@@ -118,6 +135,12 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
     pub(super) fn is_play_awaited(&self, id: MessageStreamId) -> bool {
         let is_it = |awaited: &Awaited| matches!(awaited, Awaited::Play { stream, .. } if *stream == id);
         self.waiting.iter().any(|waiting| is_it(&waiting.answer))
+    }
+
+    pub(super) fn is_ping_awaited(&self) -> bool {
+        self.waiting
+            .iter()
+            .any(|waiting| matches!(waiting.answer, Awaited::Ping(_)))
     }
 
     pub(super) fn fail_waiting(
@@ -155,7 +178,11 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                     expired.fail(Error::Timeout { operation, after });
                 }
                 // A late stream is deleted when it comes.
-                Awaited::CreateStream { .. } | Awaited::Pause { .. } | Awaited::Seek { .. } => {
+                Awaited::CreateStream { .. }
+                | Awaited::Pause { .. }
+                | Awaited::Seek { .. }
+                | Awaited::Transition { .. }
+                | Awaited::Ping(_) => {
                     self.refresh_status();
                     expired.fail(Error::Timeout { operation, after });
                 }

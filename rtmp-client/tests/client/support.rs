@@ -170,11 +170,16 @@ impl Raw {
         }
     }
 
+    /// The client's next message; `None` when it has closed the line.
+    pub(crate) async fn next_message(&mut self) -> Option<Message> {
+        let message = self.line.next().await?.unwrap();
+        Some(Message::decode(message).unwrap())
+    }
+
     /// The client's next command; `None` when it has closed the line.
     pub(crate) async fn next(&mut self) -> Option<(MessageStreamId, Command)> {
         loop {
-            let message = self.line.next().await?.unwrap();
-            if let Message::Command { stream, command } = Message::decode(message).unwrap() {
+            if let Message::Command { stream, command } = self.next_message().await? {
                 return Some((stream, command));
             }
         }
