@@ -1,8 +1,8 @@
-//! AMF0, the Action Message Format of RTMP commands and FLV metadata: ordered, lossless, bounded.
+//! AMF0 and AMF3, the Action Message Format of RTMP commands and FLV metadata: ordered, lossless, bounded.
 //!
 //! RTMP peers talk in lists of values: a `connect` command is the string `"connect"`, a number, and an object; stream
 //! metadata is the string `"onMetaData"` and an associative array. This crate turns such lists into [`amf0::Value`]s
-//! and back. It does no I/O and knows nothing about RTMP.
+//! and back; where peers switch to AMF3 in them, into [`amf3::Value`]s. It does no I/O and knows nothing about RTMP.
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -28,7 +28,8 @@
 //! A relay must be able to pass on what it does not understand. So every form that the wire has is a form of its own
 //! here: an [`Object`] is a list that keeps order and repeated keys, an [`AmfString`] is bytes that may fail to be
 //! UTF-8, null is not undefined, a long string is not a short one. Decoding and encoding gives the same bytes, with
-//! three [exceptions](amf0#what-comes-back-unchanged).
+//! a few exceptions that are listed for [AMF0](amf0#what-comes-back-unchanged) and
+//! [AMF3](amf3#what-comes-back-unchanged).
 //!
 //! Peers are also careless about which form they use, and readers should not have to be. The accessors of
 //! [`Value`](amf0::Value) come in two kinds: `as_*` gives what is there (objects, ECMA arrays and typed objects alike
@@ -54,9 +55,38 @@
 //! |---|---|---|
 //! | [`depth`](Limits::depth), containers inside one another | 32, at most 256 | [`TooDeep`](Amf0Error::TooDeep) |
 //! | [`values`](Limits::values), in one list, nested ones included | 65,536 | [`TooManyValues`](Amf0Error::TooManyValues) |
+//! | [`expanded_len`](Limits::expanded_len), bytes that AMF3 references stand for | 16 MiB | [`TooLong`](Amf3Error::TooLong) |
 //!
-//! References stay references ([`Value::Reference`](amf0::Value::Reference)): no cycle can be built and no small
-//! message unfolds into a large tree. Strings are escaped when they are printed.
+//! No cycle can be built and no small message unfolds into a large tree: references of AMF0 stay references
+//! ([`Value::Reference`](amf0::Value::Reference)), those of AMF3 share what they refer to and
+//! [count](amf3#references) as if they had been written out. Strings are escaped when they are printed.
+//!
+//! # Rust types
+//!
+//! With the feature `serde`, types that implement `Serialize` and `Deserialize` become values and are made from them:
+//! `to_value` and `from_value`, for whole lists `to_values` and `from_values`, for bytes `to_bytes` and `from_bytes`,
+//! in [`amf0`] and in [`amf3`]. A list is a tuple or another sequence. Errors (`SerdeError`) say where in the type.
+//!
+//! | Rust | AMF0 | AMF3 | is also read from |
+//! |---|---|---|---|
+//! | `bool` | boolean | false, true | a number |
+//! | integers, up to ±2^53; beyond is an error | number | integer, or double if it has more than 29 bits | a double without fraction, a boolean, a decimal string |
+//! | `f32`, `f64` | number | double | an integer, a boolean, a decimal string |
+//! | `char`, `str`, `String` | string | string | a long string, XML; what is not UTF-8 becomes U+FFFD |
+//! | bytes | string | byte array | the other one of the two |
+//! | `None`, `()`, unit struct | null | null | undefined, unsupported |
+//! | `Some(T)`, newtype struct | like what is in it | like what is in it | |
+//! | sequence, tuple, tuple struct | strict array | array | a vector; a Flex collection |
+//! | struct, map (keys are text or integers) | object | anonymous object | ECMA array, typed object; array with names, dictionary |
+//! | `EcmaArray` of a struct or map | ECMA array | array with names only | like a struct or map |
+//! | `Date` | date, UTC | date | a number |
+//! | enum variant without data | string, its name | string, its name | |
+//! | other enum variant | object with one property, its name | object with one property, its name | |
+//! | [`amf0::Value`], [`amf3::Value`], [`Object`], [`AmfString`] | what they are, in its simplest form | what they are, in its simplest form | |
+//!
+//! Fields that the type does not have are ignored, and of equal keys the last one wins. The values of a list that are
+//! missing at its end are null, and those that a tuple does not ask for are ignored. References, cycles and the bodies
+//! of other externalizable classes are errors where the type asks for them.
 //!
 //! # Specification
 //!
@@ -81,8 +111,30 @@
 //! | 2.16 | record set | 0E | reserved: [`UnknownMarker`](Amf0Error::UnknownMarker) |
 //! | 2.17 | XML document | 0F | [`XmlDocument`](amf0::Value::XmlDocument), text not parsed |
 //! | 2.18 | typed object | 10 | [`TypedObject`](amf0::Value::TypedObject) |
-//! | 3.1 | AVM+ (AMF3) | 11 | [`Amf3`](amf0::Value::Amf3), carried along undecoded |
+//! | 3.1 | AVM+ (AMF3) | 11 | [`Amf3`](amf0::Value::Amf3), one value |
 //! | 4 | remoting packets | | not used by RTMP, not here |
+//!
+//! "Action Message Format -- AMF 3", Adobe, 2013:
+//!
+//! | section | type | marker | here |
+//! |---|---|---|---|
+//! | 1.3.1 | U29 | | also in longer forms than needed |
+//! | 2.2 | references | | [followed and shared](amf3#references), written on [request](amf3::Encoder::with_references) |
+//! | 3.2 | undefined | 00 | [`Undefined`](amf3::Value::Undefined) |
+//! | 3.3 | null | 01 | [`Null`](amf3::Value::Null) |
+//! | 3.4, 3.5 | false, true | 02, 03 | [`Boolean`](amf3::Value::Boolean) |
+//! | 3.6 | integer | 04 | [`Integer`](amf3::Value::Integer) |
+//! | 3.7 | double | 05 | [`Double`](amf3::Value::Double) |
+//! | 3.8 | string | 06 | [`String`](amf3::Value::String) |
+//! | 3.9 | XML document | 07 | [`XmlDocument`](amf3::Value::XmlDocument), text not parsed |
+//! | 3.10 | date | 08 | [`Date`](amf3::Value::Date) |
+//! | 3.11 | array | 09 | [`Array`](amf3::Value::Array) |
+//! | 3.12 | object | 0A | [`Object`](amf3::Value::Object); [`Externalizable`](amf3::Value::Externalizable) for known [`Classes`](amf3::Classes) |
+//! | 3.13 | XML | 0B | [`Xml`](amf3::Value::Xml), text not parsed |
+//! | 3.14 | byte array | 0C | [`ByteArray`](amf3::Value::ByteArray) |
+//! | 3.15 | vectors | 0D to 10 | [`VectorInt`](amf3::Value::VectorInt), [`VectorUint`](amf3::Value::VectorUint), [`VectorDouble`](amf3::Value::VectorDouble), [`VectorObject`](amf3::Value::VectorObject) |
+//! | 3.16 | dictionary | 11 | [`Dictionary`](amf3::Value::Dictionary) |
+//! | 4 | packets, remoting | | [`strip_format`](amf3::strip_format) for RTMP; remoting is not used by it, not here |
 
 pub mod amf0;
 pub mod amf3;
@@ -91,12 +143,16 @@ mod limits;
 mod number;
 mod object;
 mod string;
+#[cfg(feature = "serde")]
+mod typed;
 
 pub use error::{Amf0Error, Amf3Error};
 pub use limits::Limits;
 pub use object::{Iter, Object};
 pub use string::AmfString;
+#[cfg(feature = "serde")]
+pub use typed::{Date, EcmaArray, SerdeError, SerdeErrorKind};
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "serde"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -9,7 +9,11 @@
 //!
 //! - a boolean whose byte is neither 0 nor 1 is encoded as 1,
 //! - an ECMA array is encoded with its true count, whatever count it came with,
-//! - an object or ECMA array that the end of the input closed is encoded with its end marker.
+//! - an object or ECMA array that the end of the input closed is encoded with its end marker,
+//! - an AMF3 value is encoded without references, unless the encoder was told [otherwise](Encoder::with_references),
+//!   and within [limits of its own](crate::amf3#what-comes-back-unchanged) then.
+//!
+//! A relay that must hand on the very bytes has them: [`Decoder::position`] before and after a value says which.
 //!
 //! Encoding and decoding again gives an equal value, except that a [`Value::String`] of more than 65,535 bytes comes
 //! back as [`Value::LongString`].
@@ -17,9 +21,13 @@
 mod decode;
 mod encode;
 mod marker;
+#[cfg(feature = "serde")]
+mod typed;
 mod value;
 
 pub use crate::Amf0Error;
 pub use decode::{Decoder, decode_all};
 pub use encode::{Encoder, encode, encode_all};
+#[cfg(feature = "serde")]
+pub use typed::{from_bytes, from_value, from_values, to_bytes, to_value, to_values};
 pub use value::{Object, TypedObject, Value};

@@ -55,6 +55,8 @@ mod encode;
 mod marker;
 mod object;
 mod tables;
+#[cfg(feature = "serde")]
+mod typed;
 mod u29;
 mod value;
 
@@ -69,6 +71,8 @@ pub use encode::{Encoder, encode, encode_all};
 pub(crate) use encode::{Writer, Written};
 pub use object::{Object, Traits};
 pub(crate) use tables::Sets;
+#[cfg(feature = "serde")]
+pub use typed::{from_bytes, from_value, from_values, to_bytes, to_value, to_values};
 pub use value::{Properties, Value};
 
 /// The byte that begins messages of type 15, 16 and 17: what follows is AMF0. No other format was ever defined.
