@@ -60,7 +60,10 @@ impl Default for Config {
 
 /// Sees every message of a connection.
 #[derive(Clone)]
-pub(crate) struct Tap(Arc<dyn Fn(Direction, &RawMessage) + Send + Sync>);
+pub(crate) struct Tap(Arc<TapFn>);
+
+/// What a tap is told: which way a message goes, and the message.
+type TapFn = dyn Fn(Direction, &RawMessage) + Send + Sync;
 
 impl Tap {
     pub(crate) fn see(&self, direction: Direction, message: &RawMessage) {

@@ -10,7 +10,7 @@ use rtmp_core::url::RtmpUrl;
 use crate::driver::{Outgoing, Request};
 use crate::error::Operation;
 use crate::shared::Link;
-use crate::{Calls, ClientBuilder, ClientStream, CloseReason, ConnectionStatus, Error, Events};
+use crate::{Calls, ClientBuilder, ClientStream, CloseReason, ConnectionStatus, Error, Events, Health};
 
 /// A connection to a server (`NetConnection`).
 ///
@@ -185,6 +185,12 @@ impl ClientConn {
     #[must_use]
     pub fn bytes_sent(&self) -> u64 {
         self.link.shared.bytes_sent()
+    }
+
+    /// What the connection has moved, how well its line is, and what waits for it, as of now.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.link.shared.health()
     }
 
     /// Asks the server for a sign of life (RTMP 1.0 section 7.1.7) and returns the time until its answer. Callers at the

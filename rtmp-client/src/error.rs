@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rtmp_amf::amf0::Value;
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::ProtocolError;
 use rtmp_core::flv::FlvError;
@@ -277,6 +278,34 @@ impl Error {
             _ => None,
         }
     }
+
+    /// The URL where the server says to go instead, if it refused the connection for that. It is as the server sent
+    /// it: whether to trust it and how often to follow is the caller's choice, and nothing here follows by itself. Not
+    /// specified; sent by Flash Media Server, Wowza and SRS, some with a stream name and some without.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), rtmp_client::Error> {
+    /// let playback = match rtmp_client::pull("rtmp://example.org/live/cam").await {
+    ///     Err(error) if error.redirect().is_some() => {
+    ///         rtmp_client::pull(error.redirect().unwrap_or_default()).await?
+    ///     }
+    ///     other => other?,
+    /// };
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn redirect(&self) -> Option<&str> {
+        self.status().and_then(redirect)
+    }
+}
+
+/// `ex.redirect`, the form of Flash Media Server and Wowza, or `redirect`, that of SRS.
+pub(crate) fn redirect(status: &Status) -> Option<&str> {
+    let inner = status.details.get("ex").and_then(Value::as_object);
+    let target = inner.and_then(|ex| ex.get("redirect"));
+    let target = target.or_else(|| status.details.get("redirect"));
+    target.and_then(Value::as_str).filter(|url| !url.is_empty())
 }
 
 /// A busy name is free again once the server has noticed that the last publisher is gone.

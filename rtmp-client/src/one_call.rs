@@ -7,6 +7,7 @@ use crate::{ClientConn, ClientStream, Error, Playback, Publisher};
 
 /// Publishes the live stream that a URL names: dials, connects, creates a stream and publishes it, with the default
 /// settings. The publisher keeps the connection, and closes it when it finishes.
+/// A server that redirects is not followed; [`Error::redirect`] tells where to.
 ///
 /// # Errors
 ///
@@ -28,6 +29,7 @@ where
 
 /// Plays the stream that a URL names: dials, connects, creates a stream and plays it, with the default settings. The
 /// playback keeps the connection, and closes it when it is closed.
+/// A server that redirects is not followed; [`Error::redirect`] tells where to.
 ///
 /// # Errors
 ///

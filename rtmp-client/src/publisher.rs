@@ -12,6 +12,7 @@ use rtmp_amf::amf0::Object;
 use rtmp_core::chunk::MAX_MESSAGE_LEN;
 use rtmp_core::flv::{Metadata, with_set_data_frame};
 use rtmp_core::{MediaMessage, Timestamp};
+use tokio::time::Instant;
 
 use crate::driver::Request;
 use crate::error::{CloseReason, Operation, StreamEnd};
@@ -21,8 +22,15 @@ use crate::{ClientConn, ClientStream, Error};
 /// The driver's side of a publisher's queue, as a handle holds it.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    pub(crate) queue: Sender<MediaMessage>,
+    pub(crate) queue: Sender<Queued>,
     pub(crate) sent: Arc<Sent>,
+}
+
+/// A message in a publisher's queue.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    pub(crate) message: MediaMessage,
+    pub(crate) since: Instant,
 }
 
 /// What the driver has taken from a publisher.
@@ -248,7 +256,8 @@ impl Publisher {
             });
         }
         self.last_timestamp = message.timestamp;
-        self.feed.queue.push(message, length);
+        let since = Instant::now();
+        self.feed.queue.push(Queued { message, since }, length);
         Ok(())
     }
 

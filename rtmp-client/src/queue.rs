@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use crate::error::StreamEnd;
@@ -213,12 +213,43 @@ impl<T> Sender<T> {
         self.lock().end.clone()
     }
 
+    pub(crate) fn watch(&self) -> Watch<T> {
+        Watch(Arc::downgrade(&self.0))
+    }
+
     pub(crate) fn fill(&self) -> Fill {
         let state = self.lock();
         Fill {
             items: state.items.len(),
             bytes: state.bytes,
         }
+    }
+}
+
+/// Looks at a queue without keeping it.
+pub(crate) struct Watch<T>(Weak<Mutex<State<T>>>);
+
+impl<T> Watch<T> {
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+
+    /// What is in the queue, and what `of` says of the item that is received next.
+    pub(crate) fn look<R>(&self, of: impl FnOnce(&T) -> R) -> Option<(Fill, R)> {
+        let shared = self.0.upgrade()?;
+        let state = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let (item, _) = state.items.front()?;
+        let fill = Fill {
+            items: state.items.len(),
+            bytes: state.bytes,
+        };
+        Some((fill, of(item)))
+    }
+}
+
+impl<T> fmt::Debug for Watch<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
     }
 }
 

@@ -9,11 +9,14 @@ use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::message::Command;
 use rtmp_core::url::RtmpUrl;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::calls::{Calls, IncomingCall};
 use crate::driver::{Reply, Request};
 use crate::error::{CloseReason, Operation, StreamEnd};
 use crate::event::{Event, Events};
+use crate::health::Health;
+use crate::publisher::Queued;
 use crate::queue::{self, Capacity};
 use crate::{ConnectionStatus, Error};
 
@@ -69,6 +72,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     bytes_received: AtomicU64,
     bytes_sent: AtomicU64,
+    bytes_acknowledged: AtomicU64,
+    begun: Instant,
 }
 
 #[derive(Debug)]
@@ -81,6 +86,7 @@ struct State {
     subscribers: Vec<queue::Sender<Event>>,
     /// To who answers the server's calls.
     calls: Option<queue::Sender<IncomingCall>>,
+    publishers: Vec<queue::Watch<Queued>>,
 }
 
 impl Shared {
@@ -95,9 +101,12 @@ impl Shared {
                 round_trip: None,
                 subscribers: Vec::new(),
                 calls: None,
+                publishers: Vec::new(),
             }),
             bytes_received: AtomicU64::new(0),
             bytes_sent: AtomicU64::new(0),
+            bytes_acknowledged: AtomicU64::new(0),
+            begun: Instant::now(),
         }
     }
 
@@ -143,6 +152,37 @@ impl Shared {
 
     pub(crate) fn count_sent(&self, bytes: usize) {
         self.bytes_sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_acknowledged(&self, bytes: u64) {
+        self.bytes_acknowledged.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn watch_publisher(&self, queue: queue::Watch<Queued>) {
+        let mut state = self.lock();
+        state.publishers.retain(|publisher| !publisher.is_gone());
+        state.publishers.push(queue);
+    }
+
+    /// Each number is right by itself; together they are as of about the same time.
+    pub(crate) fn health(&self) -> Health {
+        let mut health = Health {
+            age: self.begun.elapsed(),
+            bytes_received: self.bytes_received(),
+            bytes_sent: self.bytes_sent(),
+            bytes_acknowledged: self.bytes_acknowledged.load(Ordering::Relaxed),
+            ..Health::default()
+        };
+        let state = self.lock();
+        health.round_trip = state.round_trip;
+        for publisher in &state.publishers {
+            if let Some((fill, since)) = publisher.look(|queued| queued.since) {
+                health.queued_messages += fill.items;
+                health.queued_bytes += fill.bytes;
+                health.queue_age = health.queue_age.max(since.elapsed());
+            }
+        }
+        health
     }
 
     pub(crate) fn subscribe(&self) -> Events {

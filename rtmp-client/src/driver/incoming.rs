@@ -12,7 +12,7 @@ use tracing::{debug, trace};
 use super::streams::{Activity, Publishing, StreamEntry};
 use super::waiting::Awaited;
 use super::{Driver, NewStream, Stage};
-use crate::error::{CloseReason, Error, Operation, StreamEnd};
+use crate::error::{CloseReason, Error, Operation, StreamEnd, redirect};
 use crate::event::Event;
 use crate::playback::Delivery;
 use crate::publisher::{Feed, Sent};
@@ -72,13 +72,20 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 );
                 self.refuse(awaited, Operation::Play, status);
             }
+            ClientEvent::Status { stream, status } if self.is_connect_refusal(stream, &status) => {
+                self.shared.publish(&status_event(stream, &status));
+                self.refused_by_status(status);
+            }
             ClientEvent::Status { stream, status } => {
                 self.shared.publish(&status_event(stream, &status));
                 self.handle_status(stream, status);
             }
             ClientEvent::UserControl(event) => self.handle_user_control(event),
             ClientEvent::Call { stream, command } => self.handle_call(stream, command),
-            ClientEvent::Acknowledgement(sequence) => self.shared.publish(&Event::Acknowledgement(sequence)),
+            ClientEvent::Acknowledgement(sequence) => {
+                self.shared.note_acknowledged(self.machine.acknowledged());
+                self.shared.publish(&Event::Acknowledgement(sequence));
+            }
             ClientEvent::CloseRequested => self.close(CloseReason::CloseRequested),
             ClientEvent::Ignored(ignored) => debug!(?ignored, "passed over"),
             other => trace!(?other, "nothing to do"),
@@ -107,6 +114,31 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         self.stage = Stage::Flushing(CloseReason::Refused(Arc::new(status)));
     }
 
+    /// Some servers say with a status of the connection that it is refused, SRS also later on, to send the client
+    /// elsewhere.
+    fn is_connect_refusal(&self, stream: MessageStreamId, status: &Status) -> bool {
+        stream == MessageStreamId::CONNECTION
+            && status.is_error()
+            && status.code.as_str().starts_with("NetConnection.Connect.")
+            && (self.is_connecting || redirect(status).is_some())
+    }
+
+    fn refused_by_status(&mut self, status: Status) {
+        if !matches!(self.stage, Stage::Open) {
+            return;
+        }
+        debug!(%status, "the server refuses the connection");
+        self.is_connecting = false;
+        self.fail_waiting(
+            |_| true,
+            |operation| Error::Refused {
+                operation,
+                status: Box::new(status.clone()),
+            },
+        );
+        self.close(CloseReason::Refused(Arc::new(status)));
+    }
+
     fn stream_created(&mut self, transaction: TransactionId, id: MessageStreamId) {
         let awaited = self.take_waiting(
             |awaited| matches!(awaited, Awaited::CreateStream { transaction: of, .. } if *of == transaction),
@@ -126,6 +158,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             self.take_waiting(|awaited| matches!(awaited, Awaited::Publish { stream: of, .. } if *of == id));
         debug!(stream = id.get(), "publishing");
         let (sender, receiver) = queue(self.config.media);
+        self.shared.watch_publisher(sender.watch());
         let sent = Arc::new(Sent::default());
         let feed = Feed {
             queue: sender,

@@ -16,7 +16,7 @@ use tracing::debug;
 use super::{Driver, Reply};
 use crate::error::{Error, StreamEnd, StreamState};
 use crate::playback::Delivery;
-use crate::publisher::Sent;
+use crate::publisher::{Queued, Sent};
 use crate::queue::{Receiver, Sender};
 
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(super) enum Activity {
 
 #[derive(Debug)]
 pub(super) struct Publishing {
-    pub(super) queue: Receiver<MediaMessage>,
+    pub(super) queue: Receiver<Queued>,
     pub(super) sent: Arc<Sent>,
     /// Where in the output the last message ends, if it is not written.
     pub(super) unwritten: Option<u64>,
@@ -148,7 +148,7 @@ impl StreamEntry {
     fn poll_media(&mut self, cx: &Context<'_>) -> Option<MediaMessage> {
         match &self.activity {
             Activity::Publishing(publishing) => match publishing.queue.poll_next(cx) {
-                Poll::Ready(Ok(message)) => Some(message),
+                Poll::Ready(Ok(queued)) => Some(queued.message),
                 Poll::Ready(Err(_)) | Poll::Pending => None,
             },
             _ => None,

@@ -5,7 +5,8 @@ use std::pin::pin;
 
 use futures::FutureExt;
 use rtmp_client::{
-    ClientConn, ConnectRequest, ConnectionStatus, PlayRequest, PublishKind, Status, StatusCode,
+    ClientConn, ConnectRequest, ConnectionStatus, PlayOptions, PlayRequest, PublishKind, Status, StatusCode,
+    Transition,
 };
 use rtmp_core::conn::ServerEvent;
 use tokio::task::yield_now;
@@ -37,6 +38,10 @@ async fn serve(mut server: Server) {
                 server.machine.confirm_pause(stream, paused).unwrap()
             }
             ServerEvent::Seek { stream, position } => server.machine.accept_seek(stream, position).unwrap(),
+            ServerEvent::Transition { stream, .. } => server.machine.accept_transition(stream).unwrap(),
+            ServerEvent::StreamLength { transaction, .. } => {
+                server.machine.answer_stream_length(transaction, None).unwrap();
+            }
             ServerEvent::Call { command, .. } => {
                 server
                     .machine
@@ -102,6 +107,36 @@ async fn every_command_can_be_dropped_at_every_await() {
     }
     // The last round took each to its end, so the rounds before have stopped at every await.
     assert_eq!(done, [true; 5]);
+    drop(conn);
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_sent_besides_commands_can_be_dropped_at_every_await() {
+    let (conn, server) = connect().await;
+    let server = tokio::spawn(serve(server));
+    let mut done = [false; 6];
+    for times in 0..20 {
+        done[0] = poll_times(times, conn.ping()).await;
+        done[1] = poll_times(times, conn.set_window_ack_size(100_000)).await;
+        done[2] = poll_times(times, conn.stream_length("cam")).await;
+        assert_usable(&conn).await;
+        let stream = conn.create_stream().await.unwrap();
+        let mut playback = stream.play(PlayRequest::new("cam")).await.unwrap();
+        done[3] = poll_times(times, stream.receive_audio(true)).await;
+        done[4] = poll_times(times, stream.receive_video(true)).await;
+        let options = PlayOptions::new("cam 2", Transition::Switch);
+        done[5] = poll_times(times, stream.transition(options)).await;
+        stream
+            .transition(PlayOptions::new("cam 3", Transition::Switch))
+            .await
+            .unwrap();
+        while poll_times(1, playback.recv()).await {}
+        playback.close().await.unwrap();
+        drop(stream);
+        assert_usable(&conn).await;
+    }
+    assert_eq!(done, [true; 6]);
     drop(conn);
     server.await.unwrap();
 }
