@@ -89,6 +89,14 @@
 //! # }
 //! ```
 //!
+//! What the server calls can be answered too; see [`ClientConn::calls`].
+//!
+//! # Watching the line
+//!
+//! [`ClientConn::health`] tells how a connection fares: an encoder adapts its bit rate to
+//! [`queue_age`](Health::queue_age) and [`send_rate`](Interval::send_rate). [`ClientConn::ping`] measures the round
+//! trip. Below that, [`ClientBuilder::tap`] sees every message, and [`ClientConn::send_raw`] and its kin send any.
+//!
 //! # How it works
 //!
 //! One task owns the line of a connection; the handles talk to it through bounded queues. It always reads, also while
@@ -101,6 +109,7 @@
 //! | the line of a publisher | its queue fills, then [`Publisher::send`] waits; streams of one connection take turns |
 //! | the reader of a [`Playback`] | its queue fills, then nothing is read from the connection; it still writes |
 //! | the reader of [`Events`] | the oldest are lost and counted |
+//! | the reader of [`Calls`], or who answers them | further calls get the empty answer |
 //! | the server does not read | nothing more is prepared beyond 64 KiB; after the write timeout the connection ends |
 //!
 //! # Defaults
@@ -116,10 +125,13 @@
 //! | [`media_capacity`](ClientBuilder::media_capacity) | 64 messages | back-pressure |
 //! | [`media_capacity_bytes`](ClientBuilder::media_capacity_bytes) | 8 MiB | back-pressure |
 //! | [`event_capacity`](ClientBuilder::event_capacity) | 64 events, 1 MiB at most | the oldest are lost |
+//! | the same for [`Calls`] | 64 calls, 1 MiB at most | the empty answer |
 //! | [`chunk_size`](ClientBuilder::chunk_size) | 60,000 bytes | |
 //! | [`window_ack_size`](ClientBuilder::window_ack_size) | 2,500,000 bytes | |
 //! | [`buffer_length`](ClientBuilder::buffer_length) | 3 s | |
 //! | [`handshake`](ClientBuilder::handshake) | digest, the simple form if the server prefers it | |
+//! | [`subscribe_before_play`](ClientBuilder::subscribe_before_play) | off | |
+//! | [`tap`](ClientBuilder::tap) | none | |
 //! | [`tcp_nodelay`](ClientBuilder::tcp_nodelay) | on | |
 //! | [`limits`](ClientBuilder::limits) | those of [`ConnLimits`](rtmp_core::conn::ConnLimits) | [`CloseReason::Protocol`] |
 //!
@@ -131,11 +143,12 @@
 //! | future | if it is dropped |
 //! |---|---|
 //! | [`Publisher::send`] and its kin | the message was not sent |
-//! | [`Publisher::flush`], [`Playback::recv`], [`Events::recv`] | nothing is lost |
+//! | [`Publisher::flush`], [`Playback::recv`], [`Events::recv`], [`Calls::recv`] | nothing is lost |
 //! | [`ClientConn::dial`], [`push()`], [`pull()`] | the line closes |
 //! | [`ClientConn::connect`] | nothing was sent, or the connection becomes connected |
 //! | [`ClientConn::create_stream`], [`ClientStream::publish`], [`ClientStream::play`] | nothing was sent, or the stream is deleted when the answer comes |
-//! | [`ClientConn::call`], [`ClientStream::pause`], [`ClientStream::seek`] | nothing was sent, or the answer is ignored |
+//! | [`ClientConn::call`], [`ClientConn::ping`], [`ClientStream::pause`], [`ClientStream::seek`], [`ClientStream::transition`] | nothing was sent, or the answer is ignored |
+//! | [`ClientStream::receive_audio`], [`ClientConn::send_raw`] and their kin | it is sent or not |
 //! | [`Publisher::finish`], [`Playback::close`], [`ClientConn::close`] | it happens all the same, unless it had not begun |
 //!
 //! # Errors
@@ -145,15 +158,17 @@
 //!
 //! # Not here
 //!
-//! `rtmps` needs a TLS line of the caller's, handed to [`ClientBuilder::from_io`]. Nothing reconnects by itself.
+//! `rtmps` needs a TLS line of the caller's, handed to [`ClientBuilder::from_io`]. Nothing reconnects by itself or
+//! follows a redirect; [`Error::is_retryable`] and [`Error::redirect`] tell who wants to.
 //!
 //! # Specifications
 //!
 //! | specification | here |
 //! |---|---|
 //! | RTMP 1.0 sections 5 and 6 | by [`rtmp_core::conn`] |
-//! | RTMP 1.0 section 7.2.1 | [`connect`](ClientConn::connect), [`call`](ClientConn::call), [`create_stream`](ClientConn::create_stream), [`close`](ClientConn::close) |
-//! | RTMP 1.0 section 7.2.2 | [`publish`](ClientStream::publish), [`play`](ClientStream::play), [`pause`](ClientStream::pause), [`seek`](ClientStream::seek), `deleteStream` |
+//! | RTMP 1.0 section 7.2.1 | [`connect`](ClientConn::connect), [`call`](ClientConn::call), [`create_stream`](ClientConn::create_stream), [`calls`](ClientConn::calls), [`close`](ClientConn::close) |
+//! | RTMP 1.0 section 7.2.2 | [`publish`](ClientStream::publish), [`play`](ClientStream::play), [`pause`](ClientStream::pause), [`seek`](ClientStream::seek), [`transition`](ClientStream::transition), [`receive_audio`](ClientStream::receive_audio), [`receive_video`](ClientStream::receive_video), `deleteStream` |
+//! | Enhanced RTMP v2, capabilities | [`ConnectRequest::capabilities`], [`ConnectReply::read_capabilities`] |
 
 mod calls;
 mod config;
