@@ -1,7 +1,10 @@
 //! Publishing and playing from beginning to end.
 
-use crate::support::{connect, stream_id, video};
-use rtmp_client::{ConnectionStatus, PlayRequest, PublishKind};
+use crate::support::{connect, dial_with, stream_id, video};
+use rtmp_client::{
+    Capabilities, CodecAbilities, ConnectReply, ConnectRequest, ConnectionStatus, FourCc, PlayRequest,
+    PublishKind,
+};
 use rtmp_core::conn::ServerEvent;
 
 #[tokio::test]
@@ -58,4 +61,22 @@ async fn a_player_receives_until_the_server_stops() {
         assert!(server.next().await.is_none());
     };
     tokio::join!(client, server);
+}
+
+#[tokio::test]
+async fn both_ends_say_what_they_can_do_with_codecs() {
+    let (conn, mut server) = dial_with(Default::default()).await;
+    let ours = Capabilities::default().video(FourCc::HVC1, CodecAbilities::ENCODE);
+    let theirs = Capabilities::default().video(FourCc::HVC1, CodecAbilities::DECODE);
+    let serve = async {
+        match server.next().await {
+            Some(ServerEvent::Connect(request)) => assert_eq!(request.read_capabilities(), ours),
+            other => panic!("{other:?}"),
+        }
+        let reply = ConnectReply::default().capabilities(&theirs);
+        server.machine.accept_connect(&reply).unwrap();
+        server.flush().await;
+    };
+    let (reply, ()) = tokio::join!(conn.connect(ConnectRequest::default().capabilities(&ours)), serve);
+    assert_eq!(reply.unwrap().read_capabilities(), theirs);
 }
