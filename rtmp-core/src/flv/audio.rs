@@ -126,6 +126,20 @@ pub struct AudioTrack<'a> {
     pub body: &'a [u8],
 }
 
+impl<'a> AudioTrack<'a> {
+    /// Track 0.
+    #[must_use]
+    pub const fn new(codec: AudioCodec, body: &'a [u8]) -> Self {
+        Self { id: 0, codec, body }
+    }
+
+    /// The same with another id.
+    #[must_use]
+    pub const fn with_id(self, id: u8) -> Self {
+        Self { id, ..self }
+    }
+}
+
 /// The tracks of an audio body; the first fault ends the list.
 #[derive(Clone, Copy, Debug)]
 pub struct AudioTracks<'a>(TrackBodies<'a, AudioCodec>);
@@ -190,6 +204,16 @@ pub struct SoundFormat {
 }
 
 impl SoundFormat {
+    /// A format to be written; one that the first byte cannot say is refused then.
+    #[must_use]
+    pub const fn new(sample_rate: u32, sample_bits: u8, channels: u8) -> Self {
+        Self {
+            sample_rate,
+            sample_bits,
+            channels,
+        }
+    }
+
     const fn from_wire(first: u8) -> Self {
         Self {
             sample_rate: match (first >> 2) & 0x03 {
@@ -200,6 +224,27 @@ impl SoundFormat {
             },
             sample_bits: if first & 0x02 == 0 { 8 } else { 16 },
             channels: 1 + (first & 0x01),
+        }
+    }
+
+    /// The low half of the first byte.
+    pub(super) const fn to_wire(self) -> Option<u8> {
+        let rate = match self.sample_rate {
+            5512 => 0,
+            11025 => 1 << 2,
+            22050 => 2 << 2,
+            44100 => 3 << 2,
+            _ => return None,
+        };
+        let bits = match self.sample_bits {
+            8 => 0,
+            16 => 0x02,
+            _ => return None,
+        };
+        match self.channels {
+            1 => Some(rate | bits),
+            2 => Some(rate | bits | 0x01),
+            _ => None,
         }
     }
 }
@@ -236,6 +281,37 @@ pub enum ChannelOrder<'a> {
 }
 
 impl<'a> MultichannelConfig<'a> {
+    /// That many channels, with no word about which is which.
+    #[must_use]
+    pub const fn unspecified(channel_count: u8) -> Self {
+        Self {
+            channel_count,
+            order: ChannelOrder::Unspecified,
+        }
+    }
+
+    /// One channel for each speaker of the set.
+    #[must_use]
+    pub const fn native(mask: u32) -> Self {
+        Self {
+            channel_count: mask.count_ones() as u8,
+            order: ChannelOrder::Native { mask },
+        }
+    }
+
+    /// One channel for each of the speakers, in that order. More than 255 are refused when they are written.
+    #[must_use]
+    pub const fn custom(speakers: &'a [u8]) -> Self {
+        Self {
+            channel_count: if speakers.len() > 0xFF {
+                0xFF
+            } else {
+                speakers.len() as u8
+            },
+            order: ChannelOrder::Custom { speakers },
+        }
+    }
+
     /// Reads the body of a track. Bytes after it are ignored.
     ///
     /// # Errors

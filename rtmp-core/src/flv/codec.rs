@@ -52,6 +52,29 @@ impl VideoCodec {
         }
     }
 
+    /// The number of the old form for codecs whose data follows the first byte. Numbers that are not specified, and
+    /// unknown ones that stand for a codec known here, are not written.
+    pub(super) const fn to_legacy(self) -> Option<u8> {
+        match self {
+            Self::Jpeg => Some(1),
+            Self::SorensonH263 => Some(2),
+            Self::ScreenVideo => Some(3),
+            Self::Vp6 => Some(4),
+            Self::Vp6Alpha => Some(5),
+            Self::ScreenVideo2 => Some(6),
+            Self::Other(id @ ..=0x0F) if matches!(Self::from_legacy(id), Self::Other(_)) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Whether the enhanced form has a composition time for it.
+    pub(super) const fn has_composition_time(self) -> bool {
+        matches!(
+            self,
+            Self::Avc | Self::Hevc | Self::Vvc | Self::FourCc(FourCc::AVC1 | FourCc::HVC1 | FourCc::VVC1)
+        )
+    }
+
     /// Whether the old form has a packet type and a composition time after the first byte.
     pub(super) const fn has_avc_layout(self) -> bool {
         matches!(self, Self::Avc | Self::Hevc | Self::Av1)
@@ -149,6 +172,28 @@ impl AudioCodec {
             14 => Self::Mp38Khz,
             15 => Self::DeviceSpecific,
             other => Self::Other(other),
+        }
+    }
+
+    /// The number of the old form for codecs whose data follows the first byte. Neither numbers that are not
+    /// specified nor 9, which announces the enhanced form, are written.
+    pub(super) const fn to_legacy(self) -> Option<u8> {
+        match self {
+            Self::LinearPcm => Some(0),
+            Self::Adpcm => Some(1),
+            Self::Mp3 => Some(2),
+            Self::LinearPcmLittleEndian => Some(3),
+            Self::Nellymoser16Khz => Some(4),
+            Self::Nellymoser8Khz => Some(5),
+            Self::Nellymoser => Some(6),
+            Self::G711ALaw => Some(7),
+            Self::G711MuLaw => Some(8),
+            Self::Speex => Some(11),
+            Self::Mp38Khz => Some(14),
+            Self::DeviceSpecific => Some(15),
+            // The only number without a codec.
+            Self::Other(12) => Some(12),
+            _ => None,
         }
     }
 

@@ -10,7 +10,10 @@ use super::MediaHeaderError;
 /// use rtmp_core::flv::FourCc;
 ///
 /// assert_eq!(FourCc::HVC1.to_string(), "hvc1");
-/// assert_eq!(FourCc::HVC1.as_u32(), 1_752_589_105); // as `videocodecid` of onMetaData has it
+///
+/// // `videocodecid` and `audiocodecid` of `onMetaData` have the number.
+/// let properties = rtmp_amf::amf0::Object::new().with("videocodecid", FourCc::HVC1.as_u32());
+/// assert_eq!(properties.get("videocodecid").and_then(|id| id.as_number()), Some(1_752_589_105.0));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FourCc([u8; 4]);
@@ -344,5 +347,26 @@ mod tests {
             format!("{:?} {}", FourCc::AC_3, FourCc::new([0, b'a', 0xFF, b'\n'])),
             r"FourCc(ac-3) \x00a\xff\n"
         );
+    }
+
+    /// The numbers that Enhanced RTMP v2 lists for `videocodecid` and `audiocodecid`.
+    #[test]
+    fn a_four_cc_as_a_number_is_what_metadata_has() {
+        for (four_cc, number) in [
+            (FourCc::AV01, 1_635_135_537),
+            (FourCc::HVC1, 1_752_589_105),
+            (FourCc::AVC1, 1_635_148_593),
+            (FourCc::VP09, 1_987_063_865),
+            (FourCc::VP08, 1_987_063_864),
+            (FourCc::VVC1, 1_987_470_129),
+            (FourCc::OPUS, 1_332_770_163),
+            (FourCc::FLAC, 1_716_281_667),
+            (FourCc::AC_3, 1_633_889_587),
+            (FourCc::EC_3, 1_700_998_451),
+            (FourCc::MP4A, 1_836_069_985),
+            (FourCc::MP3, 778_924_083),
+        ] {
+            assert_eq!(four_cc.as_u32(), number, "{four_cc}");
+        }
     }
 }

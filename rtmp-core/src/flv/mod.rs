@@ -9,6 +9,8 @@
 //! |---|---|
 //! | ask a [`MediaMessage`](crate::MediaMessage) for keyframes, codecs and configuration | its methods, such as [`is_keyframe_of`](crate::MediaMessage::is_keyframe_of) and [`configurations`](crate::MediaMessage::configurations) |
 //! | look into a body | [`VideoHeader`], [`AudioHeader`] |
+//! | make messages of what an encoder gives | [`MediaMessage::avc_frame`](crate::MediaMessage::avc_frame) and its kin, [`annex_b_to_avcc`] |
+//! | make bodies of newer codecs and further tracks | [`VideoBody`], [`AudioBody`] |
 //! | read or make `onMetaData` | [`Metadata`] |
 //! | wrap and unwrap metadata for publishing | [`with_set_data_frame`], [`strip_set_data_frame`] |
 //! | read a file | [`FlvDecoder`] |
@@ -50,12 +52,16 @@
 //! # Ok::<(), FlvError>(())
 //! ```
 
+mod annex_b;
 mod audio;
+mod body;
 mod codec;
+mod color_info;
 mod enhanced;
 mod error;
 mod header;
 mod inspect;
+mod legacy;
 mod metadata;
 mod reader;
 mod recorder;
@@ -66,10 +72,13 @@ mod vector_tests;
 mod video;
 mod writer;
 
+pub use annex_b::annex_b_to_avcc;
 pub use audio::{
     AudioHeader, AudioPacketType, AudioTrack, AudioTracks, ChannelOrder, MultichannelConfig, SoundFormat,
 };
+pub use body::{AudioBody, MediaBodyError, VideoBody};
 pub use codec::{AudioCodec, VideoCodec};
+pub use color_info::{Chromaticity, ColorConfig, ColorInfo, ContentLightLevel, MasteringDisplay};
 pub use enhanced::{FourCc, MultitrackType};
 pub use error::{FlvError, MediaHeaderError};
 pub use header::FlvHeader;

@@ -1,7 +1,7 @@
 //! The header of a video body (FLV 10.1 section E.4.3.1, Enhanced RTMP v2).
 
 use super::enhanced::{self, Input, TrackBodies};
-use super::{MediaHeaderError, MultitrackType, VideoCodec};
+use super::{MediaBodyError, MediaHeaderError, MultitrackType, VideoCodec};
 
 /// The header of a video body, and where the tracks' data is. Nothing is copied.
 ///
@@ -175,6 +175,34 @@ pub struct VideoTrack<'a> {
     pub body: &'a [u8],
 }
 
+impl<'a> VideoTrack<'a> {
+    /// Track 0 with a composition time of 0.
+    #[must_use]
+    pub const fn new(codec: VideoCodec, body: &'a [u8]) -> Self {
+        Self {
+            id: 0,
+            codec,
+            composition_time: 0,
+            body,
+        }
+    }
+
+    /// The same with another id.
+    #[must_use]
+    pub const fn with_id(self, id: u8) -> Self {
+        Self { id, ..self }
+    }
+
+    /// The same with another composition time, in milliseconds.
+    #[must_use]
+    pub const fn with_composition_time(self, composition_time: i32) -> Self {
+        Self {
+            composition_time,
+            ..self
+        }
+    }
+}
+
 /// The tracks of a video body; the first fault ends the list.
 #[derive(Clone, Copy, Debug)]
 pub struct VideoTracks<'a> {
@@ -201,9 +229,7 @@ impl<'a> Iterator for VideoTracks<'a> {
         let has_composition_time = match self.composition_times {
             CompositionTimes::Absent => false,
             CompositionTimes::Every => true,
-            CompositionTimes::NaluCodecs => {
-                matches!(track.codec, VideoCodec::Avc | VideoCodec::Hevc | VideoCodec::Vvc)
-            }
+            CompositionTimes::NaluCodecs => track.codec.has_composition_time(),
         };
         let composition_time = if has_composition_time {
             track.body.si24()
@@ -249,6 +275,17 @@ impl FrameType {
             4 => Self::GeneratedKey,
             5 => Self::Command,
             other => Self::Other(other),
+        }
+    }
+
+    /// The number, if it is that of a picture.
+    pub(super) const fn picture_to_wire(self) -> Result<u8, MediaBodyError> {
+        match self {
+            Self::Key => Ok(1),
+            Self::Inter => Ok(2),
+            Self::DisposableInter => Ok(3),
+            Self::GeneratedKey => Ok(4),
+            Self::Command | Self::Other(_) => Err(MediaBodyError::FrameType { frame_type: self }),
         }
     }
 
@@ -322,6 +359,14 @@ impl VideoCommand {
             0 => Self::StartSeek,
             1 => Self::EndSeek,
             other => Self::Other(other),
+        }
+    }
+
+    pub(super) const fn to_wire(self) -> Result<u8, MediaBodyError> {
+        match self {
+            Self::StartSeek => Ok(0),
+            Self::EndSeek => Ok(1),
+            Self::Other(value) => Err(MediaBodyError::Command { value }),
         }
     }
 }
