@@ -102,6 +102,11 @@ impl SessionInfo {
         self.0.disposed.cancel();
     }
 
+    /// Whether the session is to end; costs no lock.
+    pub(crate) fn is_disposed(&self) -> bool {
+        self.0.dispose_reason.get().is_some()
+    }
+
     pub(crate) fn disposed(&self) -> &CancellationToken {
         &self.0.disposed
     }

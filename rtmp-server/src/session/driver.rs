@@ -8,7 +8,7 @@ use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -60,6 +60,8 @@ pub(super) struct Driver<T> {
     stage: Option<(Deadline, Instant)>,
     timer: Pin<Box<Sleep>>,
     disposed: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Who is woken when the session is disposed.
+    disposed_wakes: Option<Waker>,
 }
 
 /// A stream that the client publishes.
@@ -123,6 +125,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             stage: Some(stage),
             timer: Box::pin(tokio::time::sleep_until(stage.1)),
             disposed,
+            disposed_wakes: None,
             config,
         }
     }
@@ -218,7 +221,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         if let Poll::Ready(woken) = self.poll_write(cx) {
             return Poll::Ready(woken);
         }
-        if self.disposed.as_mut().poll(cx).is_ready() {
+        if self.poll_disposed(cx).is_ready() {
             return Poll::Ready(Err(self.info.dispose_reason()));
         }
         if !self.held_up {
@@ -232,6 +235,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             return Poll::Ready(Ok(Woken::Deadline));
         }
         Poll::Pending
+    }
+
+    /// Whether someone ends the session. The token behind it takes a lock, and this is asked for every message that a
+    /// player gets; so it is polled only until it knows whom to wake.
+    fn poll_disposed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self
+            .disposed_wakes
+            .as_ref()
+            .is_some_and(|known| known.will_wake(cx.waker()))
+            && !self.info.is_disposed()
+        {
+            return Poll::Pending;
+        }
+        self.disposed_wakes = Some(cx.waker().clone());
+        self.disposed.as_mut().poll(cx)
     }
 
     /// Reads once. Ready means that there is more input, or that there will be none.

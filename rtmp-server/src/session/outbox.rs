@@ -39,25 +39,38 @@ impl Outbox {
         cx: &mut Context<'_>,
         control: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
+        let written = match (self.media.len(), control.as_ref()) {
+            // Nearly always there is one message, and nothing of the protocol.
+            (1, []) => ready!(
+                io.as_mut()
+                    .poll_write(cx, self.media.front().map_or(&[], Piece::wire))
+            )?,
+            (0, control) => ready!(io.as_mut().poll_write(cx, control))?,
+            (_, control) => ready!(self.poll_write_many(io, cx, control))?,
+        };
+        self.advance(written, control);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_many(
+        &self,
+        io: Pin<&mut impl AsyncWrite>,
+        cx: &mut Context<'_>,
+        control: &[u8],
+    ) -> Poll<io::Result<usize>> {
         const MAX_SLICES: usize = Batch::MAX_PIECES + 1;
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let mut count = 0;
         let begun = usize::from(self.has_begun);
         let pieces = self.media.iter().take(begun).map(Piece::wire);
         let pieces = pieces
-            .chain([control.as_ref()])
+            .chain([control])
             .chain(self.media.iter().skip(begun).map(Piece::wire));
         for (slice, piece) in slices.iter_mut().zip(pieces.filter(|piece| !piece.is_empty())) {
             *slice = IoSlice::new(piece);
             count += 1;
         }
-        let used = slices.get(..count).unwrap_or_default();
-        let written = match used {
-            [only] => ready!(io.as_mut().poll_write(cx, only))?,
-            _ => ready!(io.as_mut().poll_write_vectored(cx, used))?,
-        };
-        self.advance(written, control);
-        Poll::Ready(Ok(written))
+        io.poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
     }
 
     fn advance(&mut self, mut written: usize, control: &mut BytesMut) {
