@@ -18,7 +18,8 @@
 //! | record a stream with duration and keyframe index | [`FlvRecorder`] |
 //!
 //! The old form of bodies and the enhanced one (FourCC codecs, ModEx, several tracks in a message) are read through
-//! the same types. Elementary streams (NAL units, AAC frames, parameter sets) are left to others.
+//! the same types. Elementary streams (NAL units, AAC frames, parameter sets) are left to others, but for the step
+//! from Annex B to length prefixes.
 //!
 //! # Example
 //!

@@ -7,6 +7,8 @@
 mod audio;
 mod error;
 #[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
 mod tests;
 mod video;
 
