@@ -1,0 +1,12 @@
+//! What users of RTMP software have run into, each in a test with the number that it has in docs/conformance.md, and
+//! the statements of that page that no other suite holds.
+
+mod delivery;
+mod flow;
+mod interoperability;
+mod media;
+mod metadata;
+mod silence;
+mod support;
+mod time;
+mod urls;
