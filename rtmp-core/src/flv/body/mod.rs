@@ -59,8 +59,8 @@ impl Fields {
     }
 }
 
-/// Longest header before the first track.
-const MAX_HEAD_LEN: usize = 16;
+/// First byte, ModEx, division and FourCC.
+const MAX_HEAD_LEN: usize = 11;
 /// FourCC, track id, size and fields.
 const MAX_PART_HEAD_LEN: usize = 14;
 
@@ -97,6 +97,8 @@ impl Head {
             if std::mem::replace(&mut seen[usize::from(part.track)], true) {
                 return Err(MediaBodyError::DuplicateTrack { track: part.track });
             }
+            // Before anything is reserved for it.
+            part.size()?;
             len += MAX_PART_HEAD_LEN + part.data.len();
             is_one_codec &= part.four_cc == *shared.get_or_insert(part.four_cc);
         }
