@@ -10,7 +10,7 @@ use rtmp_core::conn::{ClientEvent, ServerConfig};
 use rtmp_core::flv::with_set_data_frame;
 use rtmp_core::message::{StatusCode, UserControl};
 use rtmp_core::{MediaKind, MediaMessage, Timestamp};
-use rtmp_server::relay::{NameTaken, RelayConfig};
+use rtmp_server::relay::{BackwardTime, NameTaken, RelayConfig};
 use rtmp_server::{Observers, Relay, SessionConfig};
 use rtmp_tests::media::{at_time, audio, audio_header, frame, keyframe, metadata, padded, video_header};
 use rtmp_tests::serve::PIPE_LEN;
@@ -697,5 +697,31 @@ async fn players_that_leave_while_they_wait_are_forgotten() {
         assert!(Arc::strong_count(&task) > held);
         drop(player);
         assert_eq!(Arc::strong_count(&task), held);
+    }
+}
+
+// Time
+
+#[tokio::test(start_paused = true)]
+async fn a_returning_publisher_whose_clock_starts_anew_goes_on_where_the_relay_is_told_to() {
+    for (policy, expected) in [
+        (BackwardTime::PassOn, [5000, 5040, 0, 40]),
+        (BackwardTime::Hold, [5000, 5040, 0, 40]),
+        (BackwardTime::Rebase, [5000, 5040, 5040, 5080]),
+    ] {
+        let relay = Relay::new(RelayConfig::default().backward_time(policy));
+        let mut player = relay.play("live", "cam");
+        let mut times = Vec::new();
+        for round in [[5000, 5040], [0, 40]] {
+            let mut publisher = relay.publish("live", "cam").unwrap();
+            for millis in round {
+                publisher.send(audio(millis, millis));
+            }
+            drop(publisher);
+            while let Some(message) = player.recv().await {
+                times.push(message.timestamp.as_millis());
+            }
+        }
+        assert_eq!(times, expected, "{policy:?}");
     }
 }

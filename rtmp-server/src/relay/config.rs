@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use rtmp_core::conn::DEFAULT_OUTGOING_CHUNK_SIZE;
 
+use super::BackwardTime;
+
 /// What happens to a player that falls too far behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -24,6 +26,7 @@ pub enum SlowPlayers {
 /// | [`max_gop`](Self::max_gop) | 20 s |
 /// | [`max_lag_len`](Self::max_lag_len) | 8 MiB |
 /// | [`max_lag`](Self::max_lag) | 10 s |
+/// | [`backward_time`](Self::backward_time) | pass on |
 /// | [`slow_players`](Self::slow_players) | skip to the newest keyframe |
 /// | [`wait_for_publisher`](Self::wait_for_publisher) | 60 s |
 /// | [`max_configuration_len`](Self::max_configuration_len) | 64 KiB |
@@ -35,6 +38,7 @@ pub struct RelayConfig {
     pub(super) max_gop: Duration,
     pub(super) max_lag_len: usize,
     pub(super) max_lag: Duration,
+    pub(super) backward_time: BackwardTime,
     pub(super) slow_players: SlowPlayers,
     pub(super) wait_for_publisher: Duration,
     pub(super) max_configuration_len: usize,
@@ -49,6 +53,7 @@ impl Default for RelayConfig {
             max_gop: Duration::from_secs(20),
             max_lag_len: 8 << 20,
             max_lag: Duration::from_secs(10),
+            backward_time: BackwardTime::default(),
             slow_players: SlowPlayers::default(),
             wait_for_publisher: Duration::from_secs(60),
             max_configuration_len: 64 << 10,
@@ -93,6 +98,13 @@ impl RelayConfig {
     #[must_use]
     pub fn max_lag(mut self, time: Duration) -> Self {
         self.max_lag = time;
+        self
+    }
+
+    /// What becomes of times that go back.
+    #[must_use]
+    pub fn backward_time(mut self, policy: BackwardTime) -> Self {
+        self.backward_time = policy;
         self
     }
 

@@ -11,6 +11,7 @@ use rtmp_core::{MediaKind, MediaMessage, Timestamp};
 use tokio::time::Instant;
 
 use super::RelayConfig;
+use super::clock::Clock;
 use crate::source::SHARED_STREAM;
 
 /// What an entry takes besides its bytes, roughly. Without it a flood of empty messages would count for nothing.
@@ -59,6 +60,7 @@ pub(super) struct History {
     /// The number of the keyframe that a joiner begins with.
     gop_start: Option<u64>,
     configurations: BTreeMap<Configuration, Kept>,
+    clock: Clock,
     /// From the first header that was replaced to the newest that replaced one. Who begins in between needs one that is
     /// not known any more.
     forgotten: Range<u64>,
@@ -73,6 +75,7 @@ impl Default for History {
             end_offset: 0,
             gop_start: None,
             configurations: BTreeMap::new(),
+            clock: Clock::default(),
             forgotten: NOTHING_FORGOTTEN,
         }
     }
@@ -168,9 +171,12 @@ impl History {
 
     /// Takes a message of the publisher. `has_players` says whether someone may be behind.
     pub(super) fn push(&mut self, message: &MediaMessage, config: &RelayConfig, has_players: bool) {
-        let Some(message) = self.prepare(message) else {
+        let Some(mut message) = self.prepare(message) else {
             return;
         };
+        message.timestamp = self
+            .clock
+            .place(message.kind, message.timestamp, config.backward_time);
         let number = self.end();
         self.keep_configuration(&message, number, config);
         let Ok(framed) = FramedMessage::new(&message.to_raw(SHARED_STREAM), config.chunk_size) else {
@@ -271,7 +277,8 @@ impl History {
     }
 
     /// Forgets everything but the count: another publisher begins.
-    pub(super) fn clear(&mut self) {
+    pub(super) fn clear(&mut self, config: &RelayConfig) {
+        self.clock.restart(config.backward_time);
         self.first = self.end();
         self.start = self.first;
         self.entries.clear();

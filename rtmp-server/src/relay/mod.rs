@@ -23,6 +23,7 @@
 //! [`Statistics`](crate::Statistics). One that takes nothing at all is closed by its session's write timeout. Neither
 //! the publisher nor other players notice.
 
+mod clock;
 mod config;
 mod history;
 mod player;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rtmp_core::message::{PlayRequest, PublishRequest, StatusCode};
 
+pub use clock::BackwardTime;
 pub use config::{RelayConfig, SlowPlayers};
 use player::Player;
 pub use player::RelayPlayer;

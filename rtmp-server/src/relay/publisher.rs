@@ -28,7 +28,7 @@ impl RelayPublisher {
             }
             state.has_publisher = true;
             state.epoch += 1;
-            state.history.clear();
+            state.history.clear(&registry.config);
             Ok(Arc::clone(stream))
         })?;
         let mut publisher = Self {
