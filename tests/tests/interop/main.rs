@@ -14,6 +14,8 @@ mod handshake;
 
 mod process;
 mod programs;
+mod recorded;
 mod relay;
 mod requirements;
 mod servers;
+mod tags;

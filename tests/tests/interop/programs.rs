@@ -83,6 +83,22 @@ pub(crate) fn ffmpeg_server(options: &[&str]) -> Process {
     Process::start("server FFmpeg", ffmpeg().args(options))
 }
 
+/// Lets FFmpeg copy the frames of the clip, so many times, into another file, with an index.
+pub(crate) async fn copy_clip(times: usize, file: &Path) {
+    let mut command = ffmpeg();
+    command
+        .args(["-stream_loop", &(times - 1).to_string(), "-i"])
+        .arg(clip())
+        .args(["-c", "copy"])
+        .args(if file.extension().is_some_and(|extension| extension == "flv") {
+            ["-flvflags", "add_keyframe_index"]
+        } else {
+            ["-movflags", "faststart"]
+        })
+        .arg(file);
+    Process::start("FFmpeg copy", &mut command).succeeded().await;
+}
+
 /// A running `relay`.
 pub(crate) struct Relay {
     pub(crate) process: Process,
@@ -117,11 +133,11 @@ impl Relay {
     }
 }
 
-/// A running nginx with the RTMP module, and an application `live`.
+/// A running nginx with the RTMP module: an application `live`, and `vod` with the recordings in its directory.
 pub(crate) struct Nginx {
     pub(crate) process: Process,
     port: u16,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Nginx {
@@ -149,7 +165,7 @@ impl Nginx {
                 return Self {
                     process,
                     port,
-                    _directory: directory,
+                    directory,
                 };
             }
             let ended = process.ended().await;
@@ -161,6 +177,11 @@ impl Nginx {
             );
         }
         panic!("nginx found no free port");
+    }
+
+    /// The path of a recording that `vod` plays, to be written.
+    pub(crate) fn recording(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     pub(crate) fn address(&self) -> (Ipv4Addr, u16) {
@@ -194,15 +215,16 @@ pub(crate) fn nginx_module() -> PathBuf {
 fn nginx_configuration(directory: &Path, port: u16) -> String {
     let module = nginx_module();
     format!(
-        "load_module {};
+        "load_module {0};
         daemon off;
         master_process off;
-        pid {}/nginx.pid;
+        pid {1}/nginx.pid;
         error_log stderr info;
         events {{ worker_connections 64; }}
         rtmp {{ server {{
             listen 127.0.0.1:{port};
             application live {{ live on; publish_notify on; play_restart on; }}
+            application vod {{ play {1}; }}
         }} }}",
         module.display(),
         directory.display(),
