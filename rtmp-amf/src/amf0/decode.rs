@@ -59,7 +59,8 @@ pub struct Decoder {
     strict: bool,
     classes: amf3::Classes,
     progress: Progress,
-    amf3: amf3::Sets,
+    /// The tables of AMF3, which most lists do without.
+    amf3: Option<Box<amf3::Sets>>,
     /// Properties and elements of the containers that are still open, innermost last. Each container takes its own
     /// off the end when it is complete, so that it gets a vector of exactly its length in one allocation.
     properties: Vec<(AmfString, Value)>,
@@ -90,7 +91,7 @@ impl Decoder {
             strict: false,
             classes: amf3::Classes::default(),
             progress: Progress::default(),
-            amf3: amf3::Sets::default(),
+            amf3: None,
             properties: Vec::new(),
             elements: Vec::new(),
         }
@@ -131,11 +132,14 @@ impl Decoder {
         if self.progress.position == self.input.len() {
             return Ok(None);
         }
-        let (before, amf3_before) = (self.progress, self.amf3.mark());
+        let before = self.progress;
+        let amf3_before = self.amf3.as_ref().map(|sets| sets.mark()).unwrap_or_default();
         let value = self.value(0);
         if value.is_err() {
             self.progress = before;
-            self.amf3.restore(amf3_before);
+            if let Some(sets) = &mut self.amf3 {
+                sets.restore(amf3_before);
+            }
             self.properties.clear();
             self.elements.clear();
         }
@@ -292,7 +296,8 @@ impl Decoder {
             values: self.progress.values - 1,
             expanded: self.progress.expanded,
         };
-        let value = source.value(&mut self.amf3, &mut progress, depth)?;
+        let sets = self.amf3.get_or_insert_default();
+        let value = source.value(sets, &mut progress, depth)?;
         self.progress.position = progress.position;
         self.progress.values = progress.values;
         self.progress.expanded = progress.expanded;
