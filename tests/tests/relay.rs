@@ -10,7 +10,7 @@ use rtmp_core::conn::{ClientEvent, ServerConfig};
 use rtmp_core::flv::with_set_data_frame;
 use rtmp_core::message::{StatusCode, UserControl};
 use rtmp_core::{MediaKind, MediaMessage, Timestamp};
-use rtmp_server::relay::{BackwardTime, NameTaken, RelayConfig};
+use rtmp_server::relay::{BackwardTime, NameTaken, RelayConfig, TakeOver};
 use rtmp_server::{Observers, Relay, SessionConfig};
 use rtmp_tests::media::{at_time, audio, audio_header, frame, keyframe, metadata, padded, video_header};
 use rtmp_tests::serve::PIPE_LEN;
@@ -698,6 +698,73 @@ async fn players_that_leave_while_they_wait_are_forgotten() {
         drop(player);
         assert_eq!(Arc::strong_count(&task), held);
     }
+}
+
+// Taking over
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_takes_over_from_one_that_is_silent_and_players_stay() {
+    let patience = Duration::from_secs(20);
+    let relay = Relay::new(RelayConfig::default().take_over(TakeOver::IfSilent(patience)));
+    let (io, first_session) = session(&Observers::new().relay(relay.clone()));
+    let mut first = Peer::connected(io, "live").await;
+    let stream = first.publish("cam").await.unwrap();
+    let mut player = player(&relay).await;
+    first.send(stream, &[video_header(0, 1), keyframe(0, 2)]).await;
+    player.rest().await;
+
+    tokio::time::advance(patience / 2).await;
+    let mut second = peer(&relay).await;
+    let refused = second.publish("cam").await.unwrap_err();
+    assert_eq!(refused.code, StatusCode::PublishBadName);
+
+    tokio::time::advance(patience).await;
+    let mut second = peer(&relay).await;
+    let stream = second.publish("cam").await.unwrap();
+    let reason = first_session.ended().await;
+    assert_eq!(
+        reason.to_string(),
+        "ended by the server: another publisher has taken over"
+    );
+    let messages = [video_header(0, 3), keyframe(0, 4), frame(40, 5)];
+    second.send(stream, &messages).await;
+    let events = player.rest().await;
+    assert_eq!(
+        told(&events)[..4],
+        [
+            "Stream EOF",
+            "NetStream.Play.UnpublishNotify",
+            "Stream Begin",
+            "NetStream.Play.PublishNotify"
+        ]
+    );
+    assert_eq!(media_in(events), messages);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_replaced_publisher_sends_and_its_end_mean_nothing() {
+    let relay = Relay::new(RelayConfig::default().take_over(TakeOver::Always));
+    let mut first = relay.publish("live", "cam").unwrap();
+    let mut second = relay.publish("live", "cam").unwrap();
+    let mut player = relay.play("live", "cam");
+    first.send(audio(0, 1));
+    second.send(audio(0, 2));
+    drop(first);
+    second.send(audio(20, 3));
+    assert_eq!(player.recv().await, Some(audio(0, 2)));
+    assert_eq!(player.recv().await, Some(audio(20, 3)));
+    assert_eq!(relay.statistics().publishers, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_does_not_take_over_from_itself() {
+    let relay = Relay::new(RelayConfig::default().take_over(TakeOver::Always));
+    let mut publisher = peer(&relay).await;
+    publisher.publish("cam").await.unwrap();
+    let again = publisher.create_stream().await;
+    let refused = publisher.publish_on(again, "cam").await.unwrap_err();
+    assert_eq!(refused.code, StatusCode::PublishBadName);
+    assert_eq!(relay.statistics().publishers, 1);
 }
 
 // Time

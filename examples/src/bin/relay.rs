@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use rtmp_examples::{failure, init_logging, stop_signal};
-use rtmp_server::relay::{RelayConfig, SlowPlayers};
+use rtmp_examples::{failure, init_logging, seconds, stop_signal};
+use rtmp_server::relay::{RelayConfig, SlowPlayers, TakeOver};
 use rtmp_server::{Observers, Relay, Server, ServerConfig, ServerError};
 
 /// Serves live streams: whoever publishes rtmp://HOST/APP/NAME is seen by all who play it.
@@ -27,6 +27,10 @@ struct Options {
     /// Disconnect players that can not keep up, instead of letting them skip to a keyframe
     #[arg(long)]
     disconnect_slow: bool,
+
+    /// Let a publisher take over a name whose publisher has sent nothing for so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    take_over_after: Option<Duration>,
 
     /// Connections that may be open at a time
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
@@ -52,6 +56,11 @@ async fn serve(options: Options) -> Result<(), ServerError> {
     let relay = RelayConfig::default()
         .gop_cache(!options.no_gop_cache)
         .wait_for_publisher(Duration::from_secs(options.wait))
+        .take_over(
+            options
+                .take_over_after
+                .map_or(TakeOver::Refuse, TakeOver::IfSilent),
+        )
         .slow_players(slow_players);
     let server = Server::bind(options.listen)
         .await?

@@ -17,6 +17,31 @@ pub enum SlowPlayers {
     Disconnect,
 }
 
+/// What happens when a name is to be published that is being published already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TakeOver {
+    /// The second publisher is refused, and the first one does not notice.
+    #[default]
+    Refuse,
+    /// The first publisher's session is ended if it has sent no media for so long: an encoder that has changed networks
+    /// gets its name back before its old connection is noticed to be dead. Otherwise the second one is refused.
+    IfSilent(Duration),
+    /// The first publisher's session is ended. Whoever may publish a name can throw out who does.
+    Always,
+}
+
+impl TakeOver {
+    /// Whether a publisher that has been silent for so long has to go.
+    pub(super) fn allows(self, silence: Duration) -> bool {
+        match self {
+            Self::Refuse => false,
+            Self::IfSilent(limit) => silence >= limit,
+            Self::Always => true,
+        }
+    }
+}
+
 /// Bounds and policies of a [`Relay`](super::Relay). Lengths are in bytes.
 ///
 /// | setting | default |
@@ -26,6 +51,7 @@ pub enum SlowPlayers {
 /// | [`max_gop`](Self::max_gop) | 20 s |
 /// | [`max_lag_len`](Self::max_lag_len) | 8 MiB |
 /// | [`max_lag`](Self::max_lag) | 10 s |
+/// | [`take_over`](Self::take_over) | refuse |
 /// | [`backward_time`](Self::backward_time) | pass on |
 /// | [`slow_players`](Self::slow_players) | skip to the newest keyframe |
 /// | [`wait_for_publisher`](Self::wait_for_publisher) | 60 s |
@@ -38,6 +64,7 @@ pub struct RelayConfig {
     pub(super) max_gop: Duration,
     pub(super) max_lag_len: usize,
     pub(super) max_lag: Duration,
+    pub(super) take_over: TakeOver,
     pub(super) backward_time: BackwardTime,
     pub(super) slow_players: SlowPlayers,
     pub(super) wait_for_publisher: Duration,
@@ -53,6 +80,7 @@ impl Default for RelayConfig {
             max_gop: Duration::from_secs(20),
             max_lag_len: 8 << 20,
             max_lag: Duration::from_secs(10),
+            take_over: TakeOver::default(),
             backward_time: BackwardTime::default(),
             slow_players: SlowPlayers::default(),
             wait_for_publisher: Duration::from_secs(60),
@@ -98,6 +126,13 @@ impl RelayConfig {
     #[must_use]
     pub fn max_lag(mut self, time: Duration) -> Self {
         self.max_lag = time;
+        self
+    }
+
+    /// What happens when a name is to be published that is being published already.
+    #[must_use]
+    pub fn take_over(mut self, policy: TakeOver) -> Self {
+        self.take_over = policy;
         self
     }
 

@@ -149,6 +149,11 @@ impl History {
             .map(|kept| &kept.message)
     }
 
+    /// When the newest message came.
+    pub(super) fn last_arrival(&self) -> Option<Instant> {
+        self.entries.back().map(|entry| entry.arrived)
+    }
+
     /// How far a player at `number` is behind: in bytes, and in time of arrival. Media time may jump.
     pub(super) fn lag(&self, number: u64) -> (u64, Duration) {
         let (Some(entry), Some(last)) = (self.get(number), self.entries.back()) else {

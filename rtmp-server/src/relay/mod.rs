@@ -37,7 +37,7 @@ use async_trait::async_trait;
 use rtmp_core::message::{PlayRequest, PublishRequest, StatusCode};
 
 pub use clock::BackwardTime;
-pub use config::{RelayConfig, SlowPlayers};
+pub use config::{RelayConfig, SlowPlayers, TakeOver};
 use player::Player;
 pub use player::RelayPlayer;
 pub use publisher::RelayPublisher;
@@ -105,7 +105,7 @@ impl Relay {
     ///
     /// [`NameTaken`].
     pub fn publish(&self, app: &str, name: &str) -> Result<RelayPublisher, NameTaken> {
-        RelayPublisher::claim(&self.registry, StreamKey::new(app, name))
+        RelayPublisher::claim(&self.registry, StreamKey::new(app, name), None)
     }
 
     /// Plays within the process, whether there is a publisher or not.
@@ -133,7 +133,8 @@ impl PublishObserver for Relay {
         if request.stream_name().is_empty() {
             return Verdict::reject(StatusCode::PublishBadName, "the stream has no name");
         }
-        match self.publish(session.app(), request.stream_name()) {
+        let key = StreamKey::new(session.app(), request.stream_name());
+        match RelayPublisher::claim(&self.registry, key, Some(session)) {
             Ok(publisher) => Verdict::Accept(PublishGrant::default().sink(publisher)),
             Err(taken) => Verdict::reject(StatusCode::PublishBadName, taken.to_string()),
         }

@@ -2,11 +2,12 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
-use rtmp_core::MediaMessage;
+use tokio::time::Instant;
 
-use super::RelayConfig;
 use super::history::History;
+use crate::SessionInfo;
 
 /// A stream that has a publisher, or players, or both.
 #[derive(Debug, Default)]
@@ -20,6 +21,10 @@ pub(super) struct StreamState {
     /// Counts the publishers, so that a player notices a new one.
     pub(super) epoch: u64,
     pub(super) has_publisher: bool,
+    /// The session of the publisher, if it is not the application itself.
+    pub(super) publisher_session: Option<SessionInfo>,
+    /// When the publisher took the name.
+    pub(super) claimed: Option<Instant>,
     pub(super) player_count: usize,
     sleepers: Vec<Option<Waker>>,
     /// Places among the sleepers that were left.
@@ -42,12 +47,6 @@ impl LiveStream {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn push(&self, message: &MediaMessage, config: &RelayConfig) {
-        let mut state = self.lock();
-        let has_players = state.player_count > 0;
-        state.history.push(message, config, has_players);
-    }
-
     /// Wakes all players that wait. The list of sleepers is handed back and forth, so that waking allocates nothing
     /// once it has grown.
     pub(super) fn wake(&self, spare: &mut Vec<Option<Waker>>) {
@@ -64,6 +63,12 @@ impl LiveStream {
 }
 
 impl StreamState {
+    /// How long the publisher has sent nothing.
+    pub(super) fn silence(&self) -> Duration {
+        let last = self.history.last_arrival().or(self.claimed);
+        last.map_or(Duration::ZERO, |last| last.elapsed())
+    }
+
     /// Puts a player among the sleepers, once a round.
     pub(super) fn sleep(&mut self, place: &mut SleepPlace, waker: &Waker) {
         if let Some(known) = self.sleeper(*place) {
