@@ -11,11 +11,13 @@ mod addresses;
 mod command_line;
 mod frames;
 mod handshake;
-
+mod metadata;
 mod process;
 mod programs;
 mod recorded;
 mod relay;
+mod requests;
 mod requirements;
 mod servers;
 mod tags;
+mod wire;

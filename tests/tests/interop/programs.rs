@@ -1,7 +1,7 @@
 //! The programs of the suite, and how each is told to serve, publish or play.
 
 use std::env;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -121,6 +121,10 @@ impl Relay {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("rtmp://{}/{path}", self.address)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address.parse().expect("relay prints an address")
     }
 
     /// Waits until so many players have been accepted.
@@ -335,7 +339,7 @@ impl PlayerKind {
         self.play_with(&[], url, directory, name)
     }
 
-    /// Plays with more `options` before the URL: those of FFmpeg's input.
+    /// Plays with `options`: those of FFmpeg's input, rtmpdump's instead of `--live`, or those of `pull`.
     pub(crate) fn play_with(self, options: &[&str], url: &str, directory: &Path, name: &str) -> Player {
         let file = directory.join(name).with_extension("flv");
         let mut command = match self {
@@ -349,7 +353,8 @@ impl PlayerKind {
             }
             Self::Rtmpdump => {
                 let mut command = Command::new("rtmpdump");
-                command.args(["--live", "-r", url, "-o"]).arg(&file);
+                let options = if options.is_empty() { &["--live"] } else { options };
+                command.args(options).args(["-r", url, "-o"]).arg(&file);
                 command
             }
             Self::Rtmp2src => {
