@@ -20,13 +20,18 @@ const CONNECTION: MessageStreamId = MessageStreamId::CONNECTION;
 
 #[tokio::test(start_paused = true)]
 async fn i1_either_digest_layout_and_no_digest_at_all_connect() {
-    for kind in [
-        HandshakeKind::Simple,
-        HandshakeKind::Digest(Layout::DigestFirst),
-        HandshakeKind::Digest(Layout::KeyFirst),
-    ] {
+    let offers = [
+        (None, HandshakeKind::Digest(Layout::DigestFirst)),
+        (Some(HandshakeKind::Simple), HandshakeKind::Simple),
+        (
+            Some(HandshakeKind::Digest(Layout::KeyFirst)),
+            HandshakeKind::Digest(Layout::KeyFirst),
+        ),
+    ];
+    for (offered, kind) in offers {
         let (io, _session) = session(&Observers::new());
-        let offer = ClientHandshakeConfig::default().offer(kind);
+        let offer = ClientHandshakeConfig::default();
+        let offer = offered.map_or(offer, |kind| offer.offer(kind));
         let mut peer = Peer::with_config(io, ClientConfig::default().handshake(offer));
         let answered = peer
             .until("the handshake", |event| match event {

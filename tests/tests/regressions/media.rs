@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
+use rtmp_amf::amf0::Value;
 use rtmp_client::{ClientConn, ConnectRequest, Event, PlayRequest, PublishKind};
 use rtmp_core::chunk::{ChunkDecoder, MessageStreamId};
 use rtmp_core::conn::ServerEvent;
@@ -11,10 +12,11 @@ use rtmp_core::message::{Message, UserControl};
 use rtmp_core::{MediaKind, MediaMessage};
 use rtmp_server::{Relay, SessionConfig};
 use rtmp_tests::media::{audio, audio_header, frame, keyframe, video_header};
+use rtmp_tests::session;
 use tokio::io::duplex;
 use tokio_util::codec::{Decoder, Encoder};
 
-use crate::support::{Host, URL, at, client, peer, player};
+use crate::support::{Desk, Host, URL, at, client, peer, player};
 
 fn vector(name: &str) -> Vec<u8> {
     let path = format!("{}/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -226,4 +228,16 @@ async fn pings_are_answered_while_publishing_and_while_playing() {
         };
         let (_streams, ()) = tokio::join!(client, server);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_codec_masks_are_in_connect() {
+    // Flash Media Server drops what is not in them: AAC (1024) and MP3 (4), AVC (128).
+    let desk = Desk::default();
+    let (io, _session) = session(&desk.observers());
+    let conn = ClientConn::builder().from_io(io, URL).await.unwrap();
+    conn.connect(ConnectRequest::default()).await.unwrap();
+    let mask = |key| desk.connects()[0].get(key).and_then(Value::to_u32).unwrap();
+    assert_eq!(mask("audioCodecs") & (1024 | 4), 1024 | 4);
+    assert_eq!(mask("videoCodecs") & 128, 128);
 }
