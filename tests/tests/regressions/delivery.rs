@@ -157,9 +157,14 @@ async fn s13_sessions_that_have_ended_leave_nothing() {
         }
         running.ended().await;
     }
-    while Handle::current().metrics().num_alive_tasks() > tasks {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let others_end = async {
+        while Handle::current().metrics().num_alive_tasks() > tasks {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), others_end)
+        .await
+        .expect("a task is left");
     assert_eq!(Arc::strong_count(&witness), 1);
     assert_eq!(relay.statistics(), Default::default());
 }
