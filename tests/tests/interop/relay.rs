@@ -1,8 +1,11 @@
 //! Publishers and players of every kind through `relay`.
 
+use rtmp_core::MediaKind;
+
 use crate::frames::{assert_all, assert_all_from_a_keyframe, assert_cut_off, packets};
 use crate::process::file_grown;
 use crate::programs::{PlayerKind, PublisherKind, Relay, clip, scratch};
+use crate::tags::{assert_run, coded_frames, millis, tags};
 
 /// About two seconds of the clip.
 const LATE: u64 = 100_000;
@@ -114,4 +117,43 @@ async fn a_relay_that_is_terminated_ends_its_players_and_succeeds() {
         assert_cut_off(&name, &sent, &player.recorded().await);
     }
     publisher.ended().await;
+}
+
+/// Between two publishers FFmpeg ends with the first. `pull --wait` stays, and records the second, too, whose
+/// clock may start anywhere.
+#[tokio::test]
+async fn a_player_that_waits_goes_on_with_the_next_publisher() {
+    let directory = scratch();
+    let sent = packets(&clip()).await;
+    let mut relay = Relay::start().await;
+    let url = relay.url("live/cam");
+    let mut waiting = PlayerKind::Pull.play_with(&["--wait"], &url, directory.path(), "waiting");
+    let ffmpeg = PlayerKind::Ffmpeg.play(&url, directory.path(), "first");
+    relay.has_players(2).await;
+    PublisherKind::Ffmpeg.publish(&url).succeeded().await;
+    assert_all("first FFmpeg", &sent, &ffmpeg.recorded().await, 0);
+    assert!(!waiting.process.has_ended());
+
+    let ffmpeg = PlayerKind::Ffmpeg.play(&url, directory.path(), "second");
+    relay.has_players(3).await;
+    PublisherKind::Push.publish(&url).succeeded().await;
+    assert_all("second FFmpeg", &sent, &ffmpeg.recorded().await, 0);
+    assert!(!waiting.process.has_ended());
+
+    relay.process.terminate().await;
+    relay.process.succeeded().await;
+    waiting.process.succeeded().await;
+    let received = tags(&waiting.file);
+    for kind in [MediaKind::Video, MediaKind::Audio] {
+        let sent = coded_frames(&tags(&clip()), kind);
+        let received = coded_frames(&received, kind);
+        let (first, second) = received.split_at(sent.len());
+        assert_eq!(assert_run(&sent, first, 0, 0), 0..sent.len(), "first {kind:?}");
+        let offset = millis(&second[0]) - millis(&sent[0]);
+        assert_eq!(
+            assert_run(&sent, second, offset, 0),
+            0..sent.len(),
+            "second {kind:?}"
+        );
+    }
 }
