@@ -1,4 +1,5 @@
-//! Real programs against the tools `relay`, `push` and `pull`: what is published has to arrive, packet by packet.
+//! Real programs against the tools `relay`, `push` and `pull`, and against the client and the server themselves: what is
+//! published has to arrive, packet by packet, and what is asked for, value by value.
 //!
 //! ```sh
 //! cargo test -p rtmp-tests --features interop --test interop
