@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rtmp_core::MediaMessage;
 use rtmp_core::chunk::{FramedMessage, MessageStreamId};
+use rtmp_core::conn::ServerMachine;
 use rtmp_core::message::{MediaKind, Status, StatusCode};
 
 /// Takes the media of one publisher. Dropping it ends the publication, however that came.
@@ -87,6 +88,7 @@ pub struct Batch<'a> {
     pieces: &'a mut VecDeque<Piece>,
     stream: MessageStreamId,
     chunk_size: u32,
+    takes_amf3: bool,
     len: usize,
 }
 
@@ -96,11 +98,16 @@ impl<'a> Batch<'a> {
     /// More than a socket takes at a time would only sit here.
     const MAX_LEN: usize = 256 << 10;
 
-    pub(crate) fn new(pieces: &'a mut VecDeque<Piece>, stream: MessageStreamId, chunk_size: u32) -> Self {
+    pub(crate) fn new(
+        pieces: &'a mut VecDeque<Piece>,
+        stream: MessageStreamId,
+        machine: &ServerMachine,
+    ) -> Self {
         Self {
             pieces,
             stream,
-            chunk_size,
+            chunk_size: machine.outgoing_chunk_size(),
+            takes_amf3: machine.is_amf3_agreed(),
             len: 0,
         }
     }
@@ -114,7 +121,7 @@ impl<'a> Batch<'a> {
     /// Adds a message that is in wire form already. If it was cut for another chunk size it is framed anew, and if
     /// the player has another stream than number 1 it is copied; neither is usual.
     pub fn push_framed(&mut self, message: &MediaMessage, framed: &FramedMessage) {
-        if framed.chunk_size() != self.chunk_size {
+        if framed.chunk_size() != self.chunk_size || self.must_change(message) {
             self.push(message);
         } else if self.stream == SHARED_STREAM {
             self.push_piece(framed.wire().clone());
@@ -123,11 +130,19 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Adds a message, putting it into wire form. One that RTMP can not carry is left out.
+    /// Adds a message, putting it into wire form. One that RTMP can not carry is left out, and AMF3 data become AMF0
+    /// data for a player that did not agree to AMF3.
     pub fn push(&mut self, message: &MediaMessage) {
+        if self.must_change(message) {
+            return self.push(&message.without_amf3_envelope());
+        }
         if let Ok(framed) = FramedMessage::new(&message.to_raw(self.stream), self.chunk_size) {
             self.push_piece(framed.wire().clone());
         }
+    }
+
+    fn must_change(&self, message: &MediaMessage) -> bool {
+        message.kind == MediaKind::Amf3Data && !self.takes_amf3
     }
 
     fn push_piece(&mut self, wire: Bytes) {

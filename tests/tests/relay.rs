@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::FutureExt;
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::{ClientEvent, ServerConfig};
 use rtmp_core::flv::with_set_data_frame;
-use rtmp_core::message::{StatusCode, UserControl};
+use rtmp_core::message::{ConnectReply, ConnectRequest, StatusCode, UserControl};
 use rtmp_core::{MediaKind, MediaMessage, Timestamp};
 use rtmp_server::relay::{BackwardTime, NameTaken, RelayConfig, TakeOver};
-use rtmp_server::{Observers, Relay, SessionConfig};
+use rtmp_server::{ConnectObserver, Observers, Relay, SessionConfig, SessionInfo, Verdict};
 use rtmp_tests::media::{at_time, audio, audio_header, frame, keyframe, metadata, padded, video_header};
 use rtmp_tests::serve::PIPE_LEN;
 use rtmp_tests::{Peer, session, session_over};
@@ -424,11 +425,6 @@ async fn what_nobody_understands_passes_byte_for_byte() {
         MediaMessage::data(at, &b"\x02\0\x09onCueData\x0D\xFF"[..]),
         MediaMessage::data(at, &b""[..]),
         MediaMessage::data(at, &b"\x02\xFF\xFF@setDataFrame"[..]),
-        MediaMessage {
-            kind: MediaKind::Amf3Data,
-            timestamp: at,
-            payload: b"\0\x02\0\x01x\x11\x01".as_ref().into(),
-        },
         MediaMessage::audio(at, &b""[..]),
         MediaMessage::video(at, &b""[..]),
         MediaMessage::video(at, &b"\x57\x00"[..]),
@@ -439,6 +435,55 @@ async fn what_nobody_understands_passes_byte_for_byte() {
         .await;
     publisher.send(stream, &odd).await;
     assert_eq!(watcher.rest_of_media().await[2..], odd);
+}
+
+struct Amf3Speaker;
+
+#[async_trait]
+impl ConnectObserver for Amf3Speaker {
+    async fn on_connect(&self, _: &SessionInfo, request: &ConnectRequest) -> Verdict<ConnectReply> {
+        if request.asks_for_amf3() {
+            Verdict::Accept(ConnectReply::default().with_amf3())
+        } else {
+            Verdict::accept()
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn amf3_data_reach_as_they_came_only_players_that_agreed_to_amf3() {
+    let relay = Relay::default();
+    let observers = Observers::new().connect(Amf3Speaker).relay(relay.clone());
+    let mut players = Vec::new();
+    for encoding in [0.0, 3.0] {
+        let (io, _session) = session(&observers);
+        let request = ConnectRequest::default().property("objectEncoding", encoding);
+        let mut player = Peer::new(io);
+        let reply = player.connect_with(&request, "live").await.unwrap();
+        let agreed = reply
+            .status
+            .details
+            .get("objectEncoding")
+            .and_then(|value| value.as_number());
+        assert_eq!(agreed, Some(encoding));
+        player.play("cam").await.unwrap();
+        players.push(player);
+    }
+    let mut tap = relay.play("live", "cam");
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let values = b"\x02\0\x01x\x11\x01";
+    let sent = MediaMessage {
+        kind: MediaKind::Amf3Data,
+        timestamp: Timestamp::ZERO,
+        payload: [&b"\0"[..], values].concat().into(),
+    };
+    publisher.send(sent.clone());
+    assert_eq!(
+        players[0].rest_of_media().await,
+        [MediaMessage::data(Timestamp::ZERO, &values[..])]
+    );
+    assert_eq!(players[1].rest_of_media().await, [sent.clone()]);
+    assert_eq!(tap.recv().await, Some(sent));
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,6 +39,24 @@ pub struct MediaMessage {
 }
 
 impl MediaMessage {
+    /// The message for who reads only AMF0: AMF3 data loses the format selector in front of its values, which are AMF0
+    /// but for those behind an AMF3 marker (RTMP 1.0 section 7.1.2). All other messages stay as they are.
+    #[must_use]
+    pub fn without_amf3_envelope(&self) -> Self {
+        match (self.kind, self.payload.first()) {
+            (MediaKind::Amf3Data, Some(0)) => Self {
+                payload: self.payload.slice(1..),
+                kind: MediaKind::Data,
+                ..*self
+            },
+            (MediaKind::Amf3Data, _) => Self {
+                kind: MediaKind::Data,
+                ..self.clone()
+            },
+            _ => self.clone(),
+        }
+    }
+
     /// An audio message; `payload` is the body of an FLV audio tag.
     #[must_use]
     pub fn audio(timestamp: Timestamp, payload: impl Into<Bytes>) -> Self {

@@ -138,6 +138,12 @@ impl ConnectRequest {
         self.text("tcUrl").map(|url| url.trim_matches(['"', '\'']))
     }
 
+    /// Whether the client asks for AMF3 (`objectEncoding` 3).
+    #[must_use]
+    pub fn asks_for_amf3(&self) -> bool {
+        self.get("objectEncoding").and_then(Value::to_number) == Some(3.0)
+    }
+
     /// Reads the arguments. The object may be an ECMA array; without one there are no properties.
     #[must_use]
     pub fn from_command(command: Command) -> Self {
@@ -218,6 +224,23 @@ impl ConnectReply {
     #[must_use]
     pub fn read_capabilities(&self) -> Capabilities {
         Capabilities::read(&self.properties)
+    }
+
+    /// Agrees to AMF3 (`objectEncoding` 3) with a client that [asks for it](ConnectRequest::asks_for_amf3); without it
+    /// AMF0 is agreed on. Only then is AMF3 data sent to the client. Commands go out in AMF0 in any case, which every
+    /// client reads.
+    #[must_use]
+    pub fn with_amf3(mut self) -> Self {
+        self.status.details.insert("objectEncoding", 3.0);
+        self
+    }
+
+    pub(crate) fn agrees_to_amf3(&self) -> bool {
+        self.status
+            .details
+            .get("objectEncoding")
+            .and_then(Value::to_number)
+            == Some(3.0)
     }
 
     pub(crate) fn from_command(command: &Command) -> Self {

@@ -317,7 +317,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 
     /// Takes media from the players' sources. `Some` means that one of them has ended.
     fn fill_outbox(&mut self, cx: &mut Context<'_>) -> Option<Result<Woken, CloseReason>> {
-        let chunk_size = self.machine.outgoing_chunk_size();
         let Self {
             players,
             outbox,
@@ -329,7 +328,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         for player in players {
             let stream = player.stream.id();
             loop {
-                let mut batch = Batch::new(&mut outbox.media, stream, chunk_size);
+                let mut batch = Batch::new(&mut outbox.media, stream, machine);
                 let Poll::Ready(event) = player.source.poll_fill(cx, &mut batch) else {
                     break;
                 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use rtmp_amf::amf0::{self, Value};
 
-use super::{Phase, Role, ServerMachine, Undecided};
+use super::{Amf3, Phase, Role, ServerMachine, Undecided};
 use crate::Timestamp;
 use crate::chunk::MessageStreamId;
 use crate::conn::ProtocolError;
@@ -33,6 +33,13 @@ impl ServerMachine {
             .send_user_control(UserControl::StreamBegin(MessageStreamId::CONNECTION))?;
         self.link
             .send_control(Control::SetChunkSize(self.config.chunk_size))?;
+        // AMF3 that the client did not ask for would be a language that it does not speak.
+        let mut reply = reply.clone();
+        if !reply.agrees_to_amf3() || self.amf3 == Amf3::NotAsked {
+            reply.status.details.insert("objectEncoding", 0.0);
+        } else {
+            self.amf3 = Amf3::Agreed;
+        }
         self.send_connect_answer(transaction, reply.to_command())?;
         self.phase = Phase::Connected;
         Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rtmp_amf::AmfString;
 use rtmp_amf::amf0::Value;
 
-use super::{Phase, Role, ServerEvent, ServerMachine, Undecided};
+use super::{Amf3, Phase, Role, ServerEvent, ServerMachine, Undecided};
 use crate::chunk::MessageStreamId;
 use crate::conn::{Ignored, ProtocolError};
 use crate::message::{
@@ -52,6 +52,11 @@ impl ServerMachine {
         let transaction = command.transaction;
         let request = ConnectRequest::from_command(command);
         self.undecided = Some(Undecided::Connect { transaction });
+        self.amf3 = if request.asks_for_amf3() {
+            Amf3::Asked
+        } else {
+            Amf3::NotAsked
+        };
         let app_len = request.text("app").unwrap_or_default().len();
         let refusal = if request.app().is_empty() {
             Some("connect names no application")

@@ -103,6 +103,16 @@ pub struct ServerMachine {
     /// The second event of a command that gave two.
     next_event: Option<ServerEvent>,
     calls: Calls,
+    /// The client has asked for AMF3, and whether it was agreed on.
+    amf3: Amf3,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Amf3 {
+    #[default]
+    NotAsked,
+    Asked,
+    Agreed,
 }
 
 /// ```text
@@ -150,6 +160,7 @@ impl ServerMachine {
             undecided: None,
             next_event: None,
             calls: Calls::default(),
+            amf3: Amf3::default(),
         }
     }
 
@@ -205,6 +216,12 @@ impl ServerMachine {
     /// What is to be sent to the client. The caller takes bytes off its front as it writes them.
     pub fn output(&mut self) -> &mut BytesMut {
         self.link.output()
+    }
+
+    /// Whether AMF3 was agreed on with the client.
+    #[must_use]
+    pub fn is_amf3_agreed(&self) -> bool {
+        self.amf3 == Amf3::Agreed
     }
 
     /// The chunk size in force for what is sent, in bytes.
