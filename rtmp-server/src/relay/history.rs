@@ -149,6 +149,22 @@ impl History {
             .map(|kept| &kept.message)
     }
 
+    /// Messages that tell which tracks there are: the headers, then the newest of each kind.
+    pub(super) fn telling(&self) -> impl Iterator<Item = &MediaMessage> {
+        let newest = |kind| {
+            self.entries
+                .iter()
+                .rev()
+                .map(|entry| &entry.message)
+                .find(move |message| message.kind == kind && message.is_coded_frames())
+        };
+        let newest = [newest(MediaKind::Video), newest(MediaKind::Audio)];
+        self.configurations
+            .values()
+            .map(|kept| &kept.message)
+            .chain(newest.into_iter().flatten())
+    }
+
     /// When the newest message came.
     pub(super) fn last_arrival(&self) -> Option<Instant> {
         self.entries.back().map(|entry| entry.arrived)

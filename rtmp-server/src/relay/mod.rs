@@ -26,6 +26,7 @@
 mod clock;
 mod config;
 mod history;
+mod overview;
 mod player;
 mod publisher;
 mod registry;
@@ -38,6 +39,7 @@ use rtmp_core::message::{PlayRequest, PublishRequest, StatusCode};
 
 pub use clock::BackwardTime;
 pub use config::{RelayConfig, SlowPlayers, TakeOver};
+pub use overview::{StreamOverview, Track};
 use player::Player;
 pub use player::RelayPlayer;
 pub use publisher::RelayPublisher;
@@ -118,6 +120,13 @@ impl Relay {
     #[must_use]
     pub fn statistics(&self) -> RelayStatistics {
         self.registry.statistics()
+    }
+
+    /// All streams that have a publisher or players, with their tracks, in no order. It looks at every stream, so it is
+    /// not for every message.
+    #[must_use]
+    pub fn streams(&self) -> Vec<StreamOverview> {
+        self.registry.overview()
     }
 
     /// How many streams have a publisher or players.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::overview::{self, StreamOverview};
 use super::stream::LiveStream;
 use super::{RelayConfig, RelayStatistics};
 
@@ -73,6 +74,21 @@ impl Registry {
             sum.bytes += state.history.len();
         }
         sum
+    }
+
+    pub(super) fn overview(&self) -> Vec<StreamOverview> {
+        let describe = |(key, stream): (&StreamKey, &Arc<LiveStream>)| {
+            let state = stream.lock();
+            StreamOverview {
+                app: key.app.to_string(),
+                name: key.name.to_string(),
+                has_publisher: state.has_publisher,
+                publisher: state.publisher_session.clone(),
+                players: state.player_count,
+                tracks: overview::tracks(state.history.telling()),
+            }
+        };
+        self.lock().iter().map(describe).collect()
     }
 
     pub(super) fn len(&self) -> usize {
