@@ -200,16 +200,11 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 }
             }
             StatusCode::SeekFailed | StatusCode::SeekInvalidTime => {
-                let awaited = self.take_waiting(|awaited| is_seek(awaited, id));
-                self.refuse(awaited, Operation::Seek, status);
+                self.seek_refused(id, status);
             }
             // What was played before has ended, not what was asked for now.
             StatusCode::PlayStop | StatusCode::PlayComplete if self.is_play_awaited(id) => {}
-            StatusCode::PlayStop | StatusCode::PlayComplete => {
-                if let Some(playing) = self.playing(id) {
-                    playing.queue.end(StreamEnd::Finished);
-                }
-            }
+            StatusCode::PlayStop | StatusCode::PlayComplete => self.play_stopped(id),
             StatusCode::PlayUnpublishNotify => self.publisher_gone(id),
             StatusCode::UnpublishSuccess => self.end_by_status(id, status),
             _ if status.is_error() => self.handle_error_status(id, status),
@@ -234,8 +229,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             };
             self.refuse(awaited, operation, status);
         } else if is_about("Seek") {
-            let awaited = self.take_waiting(|awaited| is_seek(awaited, id));
-            self.refuse(awaited, Operation::Seek, status);
+            self.seek_refused(id, status);
         } else if is_about("Play")
             && let Some(awaited) = self.take_waiting(|awaited| is_transition(awaited, id))
         {
@@ -281,12 +275,40 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             return;
         };
         if let Some(playing) = self.playing(id) {
+            playing.has_stopped = false;
             playing.queue.retain(|delivery| match delivery {
                 Delivery::Media(message) => message.kind.is_data() || message.is_sequence_header(),
                 Delivery::PublisherGone => false,
             });
         }
         let _ = reply.send(Ok(()));
+    }
+
+    fn seek_refused(&mut self, id: MessageStreamId, status: Status) {
+        let awaited = self.take_waiting(|awaited| is_seek(awaited, id));
+        self.refuse(awaited, Operation::Seek, status);
+        self.end_if_stopped(id);
+    }
+
+    /// While a seek is under way the server may still come to the end of what was played before. Whether that is the
+    /// end of the playback the answer to the seek will tell.
+    fn play_stopped(&mut self, id: MessageStreamId) {
+        let is_seek_awaited = self.is_seek_awaited(id);
+        if let Some(playing) = self.playing(id) {
+            playing.has_stopped = true;
+        }
+        if !is_seek_awaited {
+            self.end_if_stopped(id);
+        }
+    }
+
+    /// Ends a playback whose end was held back for a seek that came to nothing.
+    pub(super) fn end_if_stopped(&mut self, id: MessageStreamId) {
+        if let Some(playing) = self.playing(id)
+            && playing.has_stopped
+        {
+            playing.queue.end(StreamEnd::Finished);
+        }
     }
 
     fn publisher_gone(&mut self, id: MessageStreamId) {

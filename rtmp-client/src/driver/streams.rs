@@ -52,6 +52,8 @@ pub(super) struct Playing {
     /// The time of the last audio or video message.
     pub(super) position: Duration,
     pub(super) is_paused: bool,
+    /// What was played came to its end while a seek was under way.
+    pub(super) has_stopped: bool,
 }
 
 impl Playing {
@@ -61,6 +63,7 @@ impl Playing {
             clock: TimestampUnwrapper::default(),
             position: Duration::ZERO,
             is_paused: false,
+            has_stopped: false,
         }
     }
 

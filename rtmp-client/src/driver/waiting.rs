@@ -137,6 +137,12 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         self.waiting.iter().any(|waiting| is_it(&waiting.answer))
     }
 
+    /// Whether the server has not answered a `seek` on the stream.
+    pub(super) fn is_seek_awaited(&self, id: MessageStreamId) -> bool {
+        let is_it = |awaited: &Awaited| matches!(awaited, Awaited::Seek { stream, .. } if *stream == id);
+        self.waiting.iter().any(|waiting| is_it(&waiting.answer))
+    }
+
     pub(super) fn is_ping_awaited(&self) -> bool {
         self.waiting
             .iter()
@@ -177,10 +183,15 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                     self.machine.forget(*transaction);
                     expired.fail(Error::Timeout { operation, after });
                 }
+                Awaited::Seek { stream, .. } => {
+                    let stream = *stream;
+                    self.refresh_status();
+                    expired.fail(Error::Timeout { operation, after });
+                    self.end_if_stopped(stream);
+                }
                 // A late stream is deleted when it comes.
                 Awaited::CreateStream { .. }
                 | Awaited::Pause { .. }
-                | Awaited::Seek { .. }
                 | Awaited::Transition { .. }
                 | Awaited::Ping(_) => {
                     self.refresh_status();

@@ -1,5 +1,7 @@
 //! Servers that do as the specification does not say, and servers that mean harm.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use rtmp_client::amf0::{Object, Value};
 use rtmp_client::{
@@ -329,5 +331,40 @@ async fn the_publisher_may_come_back_or_be_missed() {
             WhenUnpublished::End => assert_eq!(times, [0]),
             WhenUnpublished::Wait => assert_eq!(times, [0, 40, 80]),
         }
+    }
+}
+
+/// nginx-rtmp sends recordings ahead, so the end of one may cross a seek: EOF, Play.Complete, Play.Stop, and then the
+/// answer to the seek.
+#[tokio::test(start_paused = true)]
+async fn an_end_that_crosses_a_seek_is_not_the_end() {
+    for seek_succeeds in [true, false] {
+        let (_conn, stream, mut raw) = create_stream_raw(1).await;
+        let serve = async {
+            raw.expect("play").await;
+            raw.send_status(1, Status::new(StatusCode::PlayStart, "")).await;
+        };
+        let (playback, ()) = tokio::join!(stream.play(PlayRequest::new("film")), serve);
+        let mut playback = playback.unwrap();
+        let serve = async {
+            raw.expect("seek").await;
+            raw.send_message(Message::UserControl(UserControl::StreamEof(stream_id(1))))
+                .await;
+            raw.send_status(1, Status::new(StatusCode::PlayStop, "")).await;
+            if seek_succeeds {
+                raw.send_status(1, Status::new(StatusCode::SeekNotify, "")).await;
+                raw.send_message(Message::Media {
+                    stream: stream_id(1),
+                    message: video(1000, 10),
+                })
+                .await;
+            } else {
+                raw.send_status(1, Status::new(StatusCode::SeekFailed, "")).await;
+            }
+        };
+        let (sought, ()) = tokio::join!(stream.seek(Duration::from_secs(1)), serve);
+        assert_eq!(sought.is_ok(), seek_succeeds);
+        let next = playback.recv().await.unwrap();
+        assert_eq!(next, seek_succeeds.then(|| video(1000, 10)));
     }
 }
