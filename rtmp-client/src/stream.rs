@@ -149,7 +149,9 @@ impl ClientStream {
 
     /// Goes to a position of a recording, counted from its start, and returns when the server says that it has
     /// (`NetStream.Seek.Notify`). Whole milliseconds go on the wire. Media queued from before are thrown away, but for
-    /// metadata and sequence headers. A playback that has ended stays at its end; [`play`](Self::play) starts another.
+    /// metadata and sequence headers. A playback that has ended stays at its end; start
+    /// another on a [stream of its own](crate::ClientConn::create_stream), because nginx-rtmp, for one, does not answer a
+    /// second `play` of a recording.
     ///
     /// # Errors
     ///
