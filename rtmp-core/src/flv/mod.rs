@@ -11,6 +11,7 @@
 //! | look into a body | [`VideoHeader`], [`AudioHeader`] |
 //! | make messages of what an encoder gives | [`MediaMessage::avc_frame`](crate::MediaMessage::avc_frame) and its kin, [`annex_b_to_avcc`] |
 //! | make bodies of newer codecs and further tracks | [`VideoBody`], [`AudioBody`] |
+//! | tell Annex B from length prefixes | [`VideoTrack::is_annex_b`] |
 //! | read or make `onMetaData` | [`Metadata`] |
 //! | wrap and unwrap metadata for publishing | [`with_set_data_frame`], [`strip_set_data_frame`] |
 //! | read a file | [`FlvDecoder`] |
