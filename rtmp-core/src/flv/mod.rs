@@ -11,6 +11,7 @@
 //! | look into a body | [`VideoHeader`], [`AudioHeader`] |
 //! | make messages of what an encoder gives | [`MediaMessage::avc_frame`](crate::MediaMessage::avc_frame) and its kin, [`annex_b_to_avcc`] |
 //! | make bodies of newer codecs and further tracks | [`VideoBody`], [`AudioBody`] |
+//! | find the decoder's part in the several forms of a sequence header | [`AudioTrack::flac_stream_info`], [`VideoTrack::vp_configuration_record`] |
 //! | tell Annex B from length prefixes | [`VideoTrack::is_annex_b`] |
 //! | read or make `onMetaData` | [`Metadata`] |
 //! | wrap and unwrap metadata for publishing | [`with_set_data_frame`], [`strip_set_data_frame`] |
@@ -59,6 +60,7 @@ mod audio;
 mod body;
 mod codec;
 mod color_info;
+mod decoder_configuration;
 mod enhanced;
 mod error;
 mod header;
