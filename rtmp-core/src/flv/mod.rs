@@ -71,6 +71,7 @@ mod reader;
 mod recorder;
 mod script;
 mod tag;
+mod track_info;
 #[cfg(test)]
 mod vector_tests;
 mod video;
