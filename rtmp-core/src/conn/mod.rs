@@ -59,6 +59,7 @@ mod client;
 mod error;
 mod limits;
 mod link;
+mod link_methods;
 mod server;
 
 pub use client::{ClientConfig, ClientEvent, ClientMachine};

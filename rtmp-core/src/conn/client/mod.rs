@@ -12,6 +12,7 @@ pub use event::ClientEvent;
 
 use super::calls::Calls;
 use super::link::{Incoming, Link};
+use super::link_methods::link_methods;
 use super::{
     ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, Direction, OUTPUT_HIGH_WATER, ProtocolError,
 };
@@ -213,90 +214,7 @@ impl ClientMachine {
         }
     }
 
-    /// Whether the handshake is done.
-    #[must_use]
-    pub fn is_handshake_done(&self) -> bool {
-        !matches!(self.phase, Phase::Handshake(_))
-    }
-
-    /// Whether the server has accepted the connection and it is not closed.
-    #[must_use]
-    pub fn is_connected(&self) -> bool {
-        matches!(self.phase, Phase::Connected)
-    }
-
-    /// Whether the connection is over: refused, or closed by [`close`](Self::close).
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        matches!(self.phase, Phase::Closed)
-    }
-
-    /// Asks the server for a sign of life. `now` is the time on the clock that [`new`](Self::new) was given.
-    ///
-    /// # Errors
-    ///
-    /// [`ProtocolError::WrongPhase`] during the handshake.
-    pub fn ping(&mut self, now: Duration) -> Result<(), ProtocolError> {
-        self.check_handshake_done("ping")?;
-        self.link.send_ping(now)
-    }
-
-    /// Bytes that the server says it has received, unwrapped: with what was written, the bytes in flight. Servers count
-    /// differently, with or without the handshake, and some never acknowledge; take it for a measure, not for a gate.
-    #[must_use]
-    pub fn acknowledged(&self) -> u64 {
-        self.link.acknowledged()
-    }
-
-    /// Lets `tap` see every message from now on, as it is received and sent. What a caller puts into wire form itself,
-    /// as a relay does, does not come by here.
-    pub fn set_tap(&mut self, tap: impl FnMut(Direction, &RawMessage) + Send + 'static) {
-        self.link.set_tap(Box::new(tap));
-    }
-
-    /// Sends a protocol control message: another chunk size or window, for instance.
-    ///
-    /// # Errors
-    ///
-    /// [`ProtocolError::WrongPhase`] during the handshake, [`ProtocolError::Encode`] for an impossible chunk size.
-    pub fn send_control(&mut self, control: Control) -> Result<(), ProtocolError> {
-        self.check_handshake_done("send a control message")?;
-        self.link.send_control(control)
-    }
-
-    /// Sends a user control event.
-    ///
-    /// # Errors
-    ///
-    /// [`ProtocolError::WrongPhase`] during the handshake.
-    pub fn send_user_control(&mut self, event: UserControl) -> Result<(), ProtocolError> {
-        self.check_handshake_done("send a user control event")?;
-        self.link.send_user_control(event)
-    }
-
-    /// Sends any message as it is, on the chunk stream it names. Nothing is checked but what the chunk stream needs.
-    ///
-    /// # Errors
-    ///
-    /// [`ProtocolError::WrongPhase`] during the handshake, [`ProtocolError::Encode`] if the message is too long.
-    pub fn send_raw(&mut self, message: &RawMessage) -> Result<(), ProtocolError> {
-        self.check_handshake_done("send a message")?;
-        self.link.send_raw(message)
-    }
-
-    fn check_handshake_done(&self, operation: &'static str) -> Result<(), ProtocolError> {
-        if self.is_handshake_done() {
-            Ok(())
-        } else {
-            Err(self.wrong_phase(operation))
-        }
-    }
-
-    /// The time from the last answered ping to its answer.
-    #[must_use]
-    pub fn round_trip(&self) -> Option<Duration> {
-        self.link.round_trip()
-    }
+    link_methods!();
 
     fn stream(&mut self, id: MessageStreamId) -> Option<&mut Stream> {
         self.streams.iter_mut().find(|stream| stream.id == id)
