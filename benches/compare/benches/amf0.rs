@@ -120,6 +120,22 @@ fn ours(bytes: &Bytes) -> Vec<Value> {
     amf0::decode_all(bytes.clone()).unwrap()
 }
 
+/// Our decoder leaves it to the reader of a string whether it is UTF-8, the others check every one. So does this.
+fn ours_checked(bytes: &Bytes) -> Vec<Value> {
+    let values = ours(bytes);
+    for value in &values {
+        if let Value::Object(object) | Value::EcmaArray(object) = value {
+            for (key, value) in object.iter() {
+                black_box(key.to_str().unwrap());
+                if let Value::String(string) = value {
+                    black_box(string.to_str().unwrap());
+                }
+            }
+        }
+    }
+    values
+}
+
 fn amf(bytes: &Bytes) -> amf::amf0::Value {
     amf::amf0::Value::read_from(&mut &bytes[..]).unwrap()
 }
@@ -151,6 +167,9 @@ fn scuffle_borrowed(bytes: &Bytes) -> scuffle_amf0::Amf0Value<'_> {
 fn decode(mut group: BenchmarkGroup<'_, WallTime>, bytes: &Bytes) {
     group.throughput(Throughput::Bytes(bytes.len() as u64));
     group.bench_function("ours", |b| b.iter(|| ours(black_box(bytes))));
+    group.bench_function("ours, UTF-8 checked", |b| {
+        b.iter(|| ours_checked(black_box(bytes)))
+    });
     group.bench_function("amf", |b| b.iter(|| amf(black_box(bytes))));
     group.bench_function("rml_amf0", |b| b.iter(|| rml(black_box(bytes))));
     group.bench_function("rtmp-rs", |b| b.iter(|| rtmp_rs(black_box(bytes))));
