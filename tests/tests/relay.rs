@@ -482,7 +482,7 @@ async fn amf3_data_reach_as_they_came_only_players_that_agreed_to_amf3() {
         players[0].rest_of_media().await,
         [MediaMessage::data(Timestamp::ZERO, &values[..])]
     );
-    assert_eq!(players[1].rest_of_media().await, [sent.clone()]);
+    assert_eq!(players[1].rest_of_media().await, std::slice::from_ref(&sent));
     assert_eq!(tap.recv().await, Some(sent));
 }
 
