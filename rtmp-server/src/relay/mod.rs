@@ -15,6 +15,12 @@
 //! begins at once. It may come before the publisher, and waits for it; if the publisher goes, its players are told and
 //! stay for another, which begins with its own metadata and headers.
 //!
+//! # Publishers
+//!
+//! A name has one publisher. [`TakeOver`] says what a second one gets: by default it is refused and the first does not
+//! notice. Times are passed on as the publisher sends them, also when they go back or the next publisher begins with
+//! earlier ones; [`BackwardTime`] can hold them or move them instead.
+//!
 //! # Slow players
 //!
 //! A player may fall behind by [`max_lag_len`](RelayConfig::max_lag_len) bytes or
