@@ -199,14 +199,16 @@ impl History {
             .clock
             .place(message.kind, message.timestamp, config.backward_time);
         let number = self.end();
-        self.keep_configuration(&message, number, config);
+        let is_configuration = message.configurations().next().is_some();
+        if is_configuration {
+            self.keep_configuration(&message, number, config);
+        }
         let Ok(framed) = FramedMessage::new(&message.to_raw(SHARED_STREAM), config.chunk_size) else {
             // Longer than a message can be; no chunk decoder yields such a one.
             return;
         };
         let is_keyframe = message.is_keyframe();
-        let is_configuration = message.configurations().next().is_some();
-        if config.gop_cache && message.is_keyframe_of(0) {
+        if config.gop_cache && is_keyframe && message.is_keyframe_of(0) {
             self.gop_start = Some(number);
         }
         let offset = self.end_offset;
