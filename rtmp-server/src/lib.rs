@@ -168,6 +168,8 @@
 
 mod config;
 mod error;
+#[cfg(feature = "files")]
+pub mod files;
 mod info;
 mod observer;
 pub mod relay;
