@@ -79,6 +79,9 @@ pub enum FlvError {
         /// End of the last complete tag, in bytes from the start of the input.
         offset: u64,
     },
+    /// A file header where a tag should be: several files were put behind each other, and each has its own times.
+    #[error("several FLV files behind each other")]
+    SeveralFiles,
     /// A script body that is not AMF0.
     #[error("script data is not AMF0")]
     Script(#[from] rtmp_amf::Amf0Error),

@@ -117,7 +117,7 @@ impl Metadata {
             Value::StrictArray(entries.iter().map(number).map(Value::Number).collect())
         };
         let index = Object::new()
-            .with("times", numbers(|entry| entry.time.as_secs_f64()))
+            .with("times", numbers(|entry| seconds(entry.time)))
             // Exact up to 8 PiB.
             .with("filepositions", numbers(|entry| entry.offset as f64));
         self.properties.remove("keyframes");
@@ -140,6 +140,18 @@ impl KeyframePosition {
     #[must_use]
     pub const fn new(time: Duration, offset: u64) -> Self {
         Self { time, offset }
+    }
+}
+
+/// Whole milliseconds as seconds. Readers multiply and cut off what is behind the point, and 5.095 * 1000.0 is a little
+/// less than 5095; so the number may be one step above the nearest.
+pub(super) fn seconds(time: Duration) -> f64 {
+    let millis = time.as_millis() as f64;
+    let seconds = millis / 1000.0;
+    if (seconds * 1000.0).trunc() < millis || (seconds * 1_000_000.0).trunc() < millis * 1000.0 {
+        seconds.next_up()
+    } else {
+        seconds
     }
 }
 
@@ -201,6 +213,19 @@ mod tests {
             (&[0.0, 1e300], &[13.0, 500.0]),
         ] {
             assert_eq!(index(times, offsets).keyframes(), None, "{times:?} {offsets:?}");
+        }
+    }
+
+    #[test]
+    fn readers_that_cut_off_get_every_millisecond_right() {
+        for millis in (0..200_000).chain(4_294_960_000..4_294_967_296) {
+            let seconds = seconds(Duration::from_millis(millis));
+            assert_eq!((seconds * 1000.0) as u64, millis);
+            assert_eq!((seconds * 1_000_000.0) as u64, millis * 1000);
+            assert_eq!(
+                Duration::from_secs_f64(seconds).as_micros(),
+                u128::from(millis) * 1000
+            );
         }
     }
 

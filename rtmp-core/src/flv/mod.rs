@@ -18,6 +18,7 @@
 //! | read a file | [`FlvDecoder`] |
 //! | write a file as it comes | [`FlvEncoder`] |
 //! | record a stream with duration and keyframe index | [`FlvRecorder`] |
+//! | go on with a recording, or finish one that was broken off | [`FlvResume`] |
 //!
 //! The old form of bodies and the enhanced one (FourCC codecs, ModEx, several tracks in a message) are read through
 //! the same types. Elementary streams (NAL units, AAC frames, parameter sets) are left to others, but for the step
@@ -90,7 +91,7 @@ pub use header::FlvHeader;
 pub use inspect::{Configuration, Configurations};
 pub use metadata::{KeyframePosition, Metadata};
 pub use reader::{FlvDecoder, Irregularities};
-pub use recorder::{FlvPatch, FlvRecorder};
+pub use recorder::{FlvPatch, FlvRecorder, FlvResume};
 pub use script::{is_clear_data_frame, strip_set_data_frame, with_set_data_frame};
 pub use tag::Tag;
 pub use video::{FrameType, VideoCommand, VideoHeader, VideoPacketType, VideoTrack, VideoTracks};

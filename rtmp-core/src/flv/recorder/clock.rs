@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use crate::{MediaKind, Timestamp};
 
-/// Time from the first coded frame of a recording. It never falls below zero and does not wrap.
+/// Time from the first coded frame of a recording. It never falls below where it began and does not wrap.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
-    /// The last frame: its timestamp, and its time in milliseconds, which may be a little below zero.
+    /// The time of the first frame, in milliseconds.
+    start: u64,
+    /// The last frame: its timestamp, and its time in milliseconds, which may be a little below the start.
     last: Option<(Timestamp, i64)>,
     /// The latest time so far, in milliseconds.
     latest: u64,
@@ -29,13 +31,31 @@ const MAX_DISORDER: i64 = 1000;
 const MAX_FRAME_DISTANCE: u64 = 1000;
 
 impl Clock {
+    /// A clock whose first frame is at this time.
+    pub(super) fn starting_at(start: Duration) -> Self {
+        Self {
+            start: u64::try_from(start.as_millis()).unwrap_or(u64::MAX),
+            ..Self::default()
+        }
+    }
+
+    /// The same clock, for frames that follow on the last without gap, whatever their timestamps are.
+    pub(super) fn behind_the_last(self) -> Self {
+        Self {
+            start: self.end(),
+            last: None,
+            ..self
+        }
+    }
+
     /// The time of a coded frame, which moves the clock.
     pub(super) fn frame(&mut self, kind: MediaKind, timestamp: Timestamp) -> Duration {
+        let start = i64::try_from(self.start).unwrap_or(i64::MAX);
         let millis = match self.last {
-            None => 0,
+            None => start,
             Some((last, millis)) => {
                 let millis = millis.saturating_add(i64::from(timestamp.signed_millis_since(last)));
-                if millis < -MAX_DISORDER {
+                if millis < start.saturating_sub(MAX_DISORDER) {
                     i64::try_from(self.latest).unwrap_or(i64::MAX)
                 } else {
                     millis
@@ -43,7 +63,7 @@ impl Clock {
             }
         };
         self.last = Some((timestamp, millis));
-        let time = u64::try_from(millis).unwrap_or(0);
+        let time = u64::try_from(millis).unwrap_or(0).max(self.start);
         self.latest = self.latest.max(time);
         match kind {
             MediaKind::Video => self.video.frame(time),
@@ -56,7 +76,7 @@ impl Clock {
     /// it belongs where it was sent.
     pub(super) fn between_frames(&self, timestamp: Timestamp) -> Duration {
         let Some((last, millis)) = self.last else {
-            return Duration::ZERO;
+            return Duration::from_millis(self.start);
         };
         let step = i64::from(timestamp.signed_millis_since(last));
         let millis = if step.abs() <= MAX_DISORDER {
@@ -64,7 +84,7 @@ impl Clock {
         } else {
             millis
         };
-        Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+        Duration::from_millis(u64::try_from(millis).unwrap_or(0).max(self.start))
     }
 
     /// The latest time of a frame.
@@ -74,7 +94,11 @@ impl Clock {
 
     /// The end of the last frame.
     pub(super) fn duration(&self) -> Duration {
-        Duration::from_millis(self.audio.end().max(self.video.end()))
+        Duration::from_millis(self.end())
+    }
+
+    fn end(&self) -> u64 {
+        self.start.max(self.audio.end()).max(self.video.end())
     }
 }
 
@@ -160,6 +184,20 @@ mod tests {
                 .as_millis(),
             5040
         );
+    }
+
+    #[test]
+    fn a_clock_goes_on_behind_its_last_frame() {
+        let mut clock = Clock::starting_at(Duration::from_millis(100));
+        for millis in [7000, 7040] {
+            clock.frame(MediaKind::Video, Timestamp::from_millis(millis));
+        }
+        let mut clock = clock.behind_the_last();
+        let mut at = |kind, millis| clock.frame(kind, Timestamp::from_millis(millis)).as_millis();
+        assert_eq!(at(MediaKind::Video, 500), 180);
+        assert_eq!(at(MediaKind::Audio, 490), 180);
+        assert_eq!(at(MediaKind::Video, 540), 220);
+        assert_eq!(clock.duration().as_millis(), 260);
     }
 
     #[test]

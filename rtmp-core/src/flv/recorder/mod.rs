@@ -2,13 +2,18 @@
 
 mod clock;
 mod index;
+mod resume;
+
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use rtmp_amf::amf0::{Object, Value};
 
 use self::clock::Clock;
 use self::index::KeyframeIndex;
+pub use self::resume::FlvResume;
 use super::header::{FLAGS_OFFSET, HEADER_LEN, PREVIOUS_TAG_SIZE_LEN};
+use super::metadata::seconds;
 use super::tag::encode_tag;
 use super::{FlvError, FlvHeader, KeyframePosition, Metadata, Tag, script};
 use crate::{MediaKind, MediaMessage, Timestamp};
@@ -18,11 +23,11 @@ use crate::{MediaKind, MediaMessage, Timestamp};
 /// [`record`](Self::record) appends what is to be written next. The file begins with `onMetaData`: the publisher's,
 /// and room for what is known only at the end. [`finish`](Self::finish) gives the [`FlvPatch`]es that fill the
 /// room; where the output cannot seek they are left out, and the file is one that does not know its duration.
-/// Whenever the writing stops, what has been written is a readable file.
+/// Whenever the writing stops, what has been written is a readable file, and [`FlvResume`] finds out how to go on with
+/// it, or how to finish it.
 ///
 /// The room is a property `padding`, an array of numbers, of which every keyframe in the index takes two. When there are
-/// more
-/// keyframes than the room holds, every second entry is dropped, so the index stays even.
+/// more keyframes than the room holds, every second entry is dropped, so the index stays even.
 ///
 /// Messages before the first coded audio or video are held until it comes, at most 64 and 1 MiB of them, so
 /// metadata and sequence headers stand in front. `@setDataFrame` is taken off, `@clearDataFrame` not recorded.
@@ -49,6 +54,7 @@ use crate::{MediaKind, MediaMessage, Timestamp};
 #[derive(Debug)]
 pub struct FlvRecorder {
     rebase: bool,
+    opening: Opening,
     index_capacity: usize,
     /// The publisher's metadata without the properties that are ours.
     properties: Object,
@@ -59,6 +65,20 @@ pub struct FlvRecorder {
     has: FlvHeader,
     /// Bytes given out: the length of the file.
     offset: u64,
+}
+
+/// How the file begins.
+#[derive(Debug)]
+enum Opening {
+    /// With header and metadata of ours.
+    Ours {
+        /// They are in the file already.
+        is_written: bool,
+    },
+    /// With metadata of another program, which have no more room than their values take.
+    Foreign { properties: Object, payload_len: usize },
+    /// Without metadata.
+    Bare,
 }
 
 #[derive(Debug, Default)]
@@ -99,12 +119,24 @@ const HAS_KEYFRAMES: &str = "hasKeyframes";
 const KEYFRAMES: &str = "keyframes";
 const PADDING: &str = "padding";
 
+/// What the recording knows better than its publisher.
+const OURS: [&str; 7] = [
+    DURATION,
+    FILESIZE,
+    LAST_TIMESTAMP,
+    LAST_KEYFRAME_TIMESTAMP,
+    HAS_KEYFRAMES,
+    KEYFRAMES,
+    PADDING,
+];
+
 impl FlvRecorder {
     /// A recorder whose file starts at time 0 and has room for an index of 1024 keyframes (18 KiB).
     #[must_use]
     pub fn new() -> Self {
         Self {
             rebase: true,
+            opening: Opening::Ours { is_written: false },
             index_capacity: DEFAULT_INDEX_CAPACITY,
             properties: Object::new(),
             held: Some(Held::default()),
@@ -156,20 +188,33 @@ impl FlvRecorder {
     /// # Errors
     ///
     /// None in practice: whatever could fail has failed in [`record`](Self::record).
-    pub fn finish(mut self, dst: &mut BytesMut) -> Result<[FlvPatch; 2], FlvError> {
+    pub fn finish(mut self, dst: &mut BytesMut) -> Result<Vec<FlvPatch>, FlvError> {
         self.open(dst)?;
-        let mut metadata = BytesMut::new();
-        encode_tag(MediaKind::Data, Timestamp::ZERO, &self.metadata()?, &mut metadata)?;
-        Ok([
-            FlvPatch {
-                offset: FLAGS_OFFSET,
-                bytes: vec![self.has.flags()].into(),
-            },
-            FlvPatch {
+        let mut patches = vec![FlvPatch {
+            offset: FLAGS_OFFSET,
+            bytes: vec![self.has.flags()].into(),
+        }];
+        if let Some(payload) = self.final_metadata()? {
+            let mut metadata = BytesMut::new();
+            encode_tag(MediaKind::Data, Timestamp::ZERO, &payload, &mut metadata)?;
+            patches.push(FlvPatch {
                 offset: METADATA_OFFSET,
                 bytes: metadata.freeze(),
-            },
-        ])
+            });
+        }
+        Ok(patches)
+    }
+
+    /// How long the file plays so far.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.clock.duration()
+    }
+
+    /// How many bytes the file has so far, what is held not included.
+    #[must_use]
+    pub const fn file_len(&self) -> u64 {
+        self.offset
     }
 
     /// Keeps a message for the opening of the file; `false` if there is no room.
@@ -178,20 +223,28 @@ impl FlvRecorder {
             && message.payload.len() <= MAX_METADATA_LEN
             && let Ok(metadata) = Metadata::parse(&message.payload)
         {
-            self.properties = metadata.into_properties();
-            for ours in [
-                DURATION,
-                FILESIZE,
-                LAST_TIMESTAMP,
-                LAST_KEYFRAME_TIMESTAMP,
-                HAS_KEYFRAMES,
-                KEYFRAMES,
-                PADDING,
-            ] {
-                self.properties.remove(ours);
+            let mut properties = metadata.into_properties();
+            for ours in OURS {
+                properties.remove(ours);
             }
+            if !matches!(self.opening, Opening::Ours { is_written: false }) {
+                return self.hold_later_metadata(message, properties);
+            }
+            self.properties = properties;
             return true;
         }
+        self.hold_message(message)
+    }
+
+    /// The file has metadata in front. Others behind it must not contradict what that knows of the whole file.
+    fn hold_later_metadata(&mut self, message: &MediaMessage, properties: Object) -> bool {
+        let Ok(payload) = Metadata::new(properties).encode() else {
+            return self.hold_message(message);
+        };
+        self.hold_message(&MediaMessage::data(message.timestamp, payload))
+    }
+
+    fn hold_message(&mut self, message: &MediaMessage) -> bool {
         let Some(held) = &mut self.held else {
             return false;
         };
@@ -209,10 +262,14 @@ impl FlvRecorder {
         let Some(held) = self.held.take() else {
             return Ok(());
         };
-        let payload = self.metadata()?;
-        FlvHeader::default().encode(dst);
-        encode_tag(MediaKind::Data, Timestamp::ZERO, &payload, dst)?;
-        self.offset = METADATA_OFFSET + Tag::file_len(payload.len()) as u64;
+        if let Opening::Ours { is_written } = &mut self.opening
+            && !std::mem::replace(is_written, true)
+        {
+            let payload = self.metadata()?;
+            FlvHeader::default().encode(dst);
+            encode_tag(MediaKind::Data, Timestamp::ZERO, &payload, dst)?;
+            self.offset = METADATA_OFFSET + Tag::file_len(payload.len()) as u64;
+        }
         held.messages
             .iter()
             .try_for_each(|message| self.write(message, dst))
@@ -236,28 +293,69 @@ impl FlvRecorder {
             message.timestamp
         };
         encode_tag(message.kind, timestamp, &payload, dst)?;
+        let time_in_file = if self.rebase {
+            time
+        } else {
+            Duration::from_millis(timestamp.as_millis().into())
+        };
+        self.note(message, time_in_file);
+        self.offset += Tag::file_len(payload.len()) as u64;
+        Ok(())
+    }
+
+    /// What the metadata will say of a message that stands at the present offset.
+    fn note(&mut self, message: &MediaMessage, time: Duration) {
         if message.is_keyframe_of(INDEXED_TRACK) {
             self.index.push(KeyframePosition::new(time, self.offset));
         }
         self.has.has_audio |= message.kind == MediaKind::Audio;
         self.has.has_video |= message.kind == MediaKind::Video;
-        self.offset += Tag::file_len(payload.len()) as u64;
-        Ok(())
+    }
+
+    /// The payload that the metadata tag in front is to have at the end, if that fits into its place.
+    fn final_metadata(&self) -> Result<Option<Bytes>, FlvError> {
+        match &self.opening {
+            Opening::Ours { .. } => self.metadata().map(Some),
+            Opening::Bare => Ok(None),
+            Opening::Foreign {
+                properties,
+                payload_len,
+            } => {
+                let mut properties = properties.clone();
+                for (key, number) in self.figures() {
+                    // A number has the same length whatever its value is.
+                    if let Some(Value::Number(value)) = properties.get_mut(key) {
+                        *value = number;
+                    }
+                }
+                let payload = Metadata::new(properties).encode()?;
+                Ok((payload.len() == *payload_len).then_some(payload))
+            }
+        }
+    }
+
+    fn figures(&self) -> [(&'static str, f64); 4] {
+        [
+            (DURATION, seconds(self.clock.duration())),
+            (FILESIZE, self.offset as f64),
+            (LAST_TIMESTAMP, seconds(self.clock.latest())),
+            (
+                LAST_KEYFRAME_TIMESTAMP,
+                seconds(self.index.last().unwrap_or_default()),
+            ),
+        ]
     }
 
     /// The payload of the metadata tag as things stand; of the same length at all times.
     fn metadata(&self) -> Result<Bytes, FlvError> {
         let entries = self.index.entries();
-        let last_keyframe = self.index.last().unwrap_or_default();
         let room = self.index_capacity.saturating_sub(entries.len()) * NUMBERS_PER_ENTRY;
-        let mut metadata = Metadata::new(
-            Object::new()
-                .with(DURATION, self.clock.duration().as_secs_f64())
-                .with(FILESIZE, self.offset as f64)
-                .with(LAST_TIMESTAMP, self.clock.latest().as_secs_f64())
-                .with(LAST_KEYFRAME_TIMESTAMP, last_keyframe.as_secs_f64())
-                .with(HAS_KEYFRAMES, !entries.is_empty()),
-        );
+        let mut properties = Object::new();
+        for (key, number) in self.figures() {
+            properties.push(key, number);
+        }
+        properties.push(HAS_KEYFRAMES, !entries.is_empty());
+        let mut metadata = Metadata::new(properties);
         metadata.properties_mut().extend(self.properties.clone());
         metadata.set_keyframes(entries);
         metadata
@@ -273,5 +371,7 @@ impl Default for FlvRecorder {
     }
 }
 
+#[cfg(test)]
+mod resume_tests;
 #[cfg(test)]
 mod tests;

@@ -4,19 +4,23 @@ use super::*;
 use crate::flv::vector_tests::{fixture, read_file};
 use crate::flv::{FlvDecoder, with_set_data_frame};
 
-fn record_all(mut recorder: FlvRecorder, messages: &[MediaMessage]) -> BytesMut {
+pub(super) fn record_all(mut recorder: FlvRecorder, messages: &[MediaMessage]) -> BytesMut {
     let mut file = BytesMut::new();
     for message in messages {
         recorder.record(message, &mut file).unwrap();
     }
     for patch in recorder.finish(&mut file).unwrap() {
-        let start = patch.offset as usize;
-        file[start..start + patch.bytes.len()].copy_from_slice(&patch.bytes);
+        apply(&patch, &mut file);
     }
     file
 }
 
-fn read(file: &BytesMut) -> (Metadata, Vec<MediaMessage>, FlvDecoder) {
+pub(super) fn apply(patch: &FlvPatch, file: &mut BytesMut) {
+    let start = patch.offset as usize;
+    file[start..start + patch.bytes.len()].copy_from_slice(&patch.bytes);
+}
+
+pub(super) fn read(file: &BytesMut) -> (Metadata, Vec<MediaMessage>, FlvDecoder) {
     let (tags, decoder, error) = read_file(file.clone());
     assert!(error.is_none(), "{error:?}");
     assert_eq!(decoder.irregularities(), Default::default());
@@ -25,16 +29,16 @@ fn read(file: &BytesMut) -> (Metadata, Vec<MediaMessage>, FlvDecoder) {
     (metadata, messages.collect(), decoder)
 }
 
-fn clip() -> Vec<MediaMessage> {
+pub(super) fn clip() -> Vec<MediaMessage> {
     let (tags, ..) = read_file(fixture("examples/media/clip.flv"));
     tags.into_iter().map(MediaMessage::from).collect()
 }
 
-fn keyframe(millis: u32) -> MediaMessage {
+pub(super) fn keyframe(millis: u32) -> MediaMessage {
     MediaMessage::video(Timestamp::from_millis(millis), &b"\x17\x01\0\0\0\x65"[..])
 }
 
-fn number(metadata: &Metadata, key: &str) -> f64 {
+pub(super) fn number(metadata: &Metadata, key: &str) -> f64 {
     metadata.properties().get(key).and_then(Value::as_number).unwrap()
 }
 
@@ -130,6 +134,8 @@ fn without_rebasing_times_stay_and_the_duration_is_the_span() {
     let (metadata, messages, _) = read(&record_all(recorder, &[keyframe(90_000), keyframe(90_040)]));
     assert_eq!(messages, [keyframe(90_000), keyframe(90_040)]);
     assert_eq!(metadata.duration().unwrap().as_millis(), 80);
+    let index = metadata.keyframes().unwrap();
+    assert_eq!(index.last().unwrap().time.as_millis(), 90_040);
 }
 
 #[test]
