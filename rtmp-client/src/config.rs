@@ -1,13 +1,18 @@
 //! Settings of a connection, and their defaults.
 
 use std::fmt;
+use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use rtmp_core::chunk::RawMessage;
 use rtmp_core::conn::{ClientConfig, ConnLimits, Direction};
 use rtmp_core::handshake::ClientHandshakeConfig;
+use rtmp_core::message::ConnectRequest;
 use rtmp_core::url::RtmpUrl;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -29,6 +34,9 @@ pub(crate) struct Config {
     pub(crate) tap: Option<Tap>,
     pub(crate) tcp_nodelay: bool,
     pub(crate) local_addr: Option<SocketAddr>,
+    pub(crate) connector: Option<Connector>,
+    pub(crate) connect_request: ConnectRequest,
+    pub(crate) max_redirects: usize,
     pub(crate) machine: ClientConfig,
 }
 
@@ -53,6 +61,9 @@ impl Default for Config {
             tap: None,
             tcp_nodelay: true,
             local_addr: None,
+            connector: None,
+            connect_request: ConnectRequest::default(),
+            max_redirects: 3,
             machine: ClientConfig::default(),
         }
     }
@@ -74,6 +85,29 @@ impl Tap {
 impl fmt::Debug for Tap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tap")
+    }
+}
+
+/// A line of any kind.
+pub(crate) trait Line: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Line for Io {}
+
+/// Opens lines in place of TCP.
+#[derive(Clone)]
+pub(crate) struct Connector(Arc<ConnectorFn>);
+
+type ConnectorFn = dyn Fn(RtmpUrl) -> BoxFuture<'static, io::Result<Box<dyn Line>>> + Send + Sync;
+
+impl Connector {
+    pub(crate) async fn open(&self, url: RtmpUrl) -> io::Result<Box<dyn Line>> {
+        (self.0)(url).await
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connector")
     }
 }
 
@@ -233,6 +267,50 @@ impl ClientBuilder {
         self
     }
 
+    /// Opens lines with `connector` instead of TCP whenever an address is dialled: through a tunnel or a proxy, with TLS
+    /// of your own, in memory. It is given the URL and judges the scheme and the host; the
+    /// [`dial_timeout`](Self::dial_timeout) holds for it.
+    ///
+    /// ```
+    /// # use rtmp_client::ClientConn;
+    /// let builder = ClientConn::builder().connector(|url| async move {
+    ///     println!("{} instead of {}", "/run/rtmp.sock", url.host());
+    ///     tokio::net::UnixStream::connect("/run/rtmp.sock").await
+    /// });
+    /// ```
+    #[must_use]
+    pub fn connector<F, Opening, Io>(mut self, connector: F) -> Self
+    where
+        F: Fn(RtmpUrl) -> Opening + Send + Sync + 'static,
+        Opening: Future<Output = io::Result<Io>> + Send + 'static,
+        Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        self.config.connector = Some(Connector(Arc::new(move |url| {
+            let opening = connector(url);
+            async move { opening.await.map(|line| Box::new(line) as Box<dyn Line>) }.boxed()
+        })));
+        self
+    }
+
+    /// What [`push`](Self::push) and [`pull`](Self::pull) send with `connect`; [`ClientConn::connect`] is given its own.
+    #[must_use]
+    pub fn connect_request(mut self, request: ConnectRequest) -> Self {
+        self.config.connect_request = request;
+        self
+    }
+
+    /// How many redirects [`push`](Self::push) and [`pull`](Self::pull) follow in a row; with 0 a redirect is the error
+    /// that it is elsewhere ([`Error::redirect`]). One from `rtmps` to `rtmp` is never followed.
+    #[must_use]
+    pub fn max_redirects(mut self, redirects: usize) -> Self {
+        self.config.max_redirects = redirects;
+        self
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
     fn machine(mut self, set: impl FnOnce(ClientConfig) -> ClientConfig) -> Self {
         self.config.machine = set(self.config.machine);
         self
@@ -243,7 +321,7 @@ impl ClientBuilder {
     /// # Errors
     ///
     /// [`Error::Url`] and [`Error::UnsupportedScheme`] for the URL; [`Error::Resolve`], [`Error::Dial`],
-    /// [`Error::Handshake`], [`Error::Closed`] and [`Error::Timeout`] if the server can not be reached.
+    /// [`Error::Connector`], [`Error::Handshake`], [`Error::Closed`] and [`Error::Timeout`] if the server can not be reached.
     ///
     /// # Cancel safety
     ///
@@ -258,8 +336,16 @@ impl ClientBuilder {
         Error: From<U::Error>,
     {
         let url = url.try_into()?;
-        let line = dial::dial(&url, &self.config).await?;
-        dial::open(line, url, self.config.clone()).await
+        match &self.config.connector {
+            Some(connector) => {
+                let line = dial::dial_by(connector, &url, &self.config).await?;
+                dial::open(line, url, self.config.clone()).await
+            }
+            None => {
+                let line = dial::dial(&url, &self.config).await?;
+                dial::open(line, url, self.config.clone()).await
+            }
+        }
     }
 
     /// Shakes hands over a line that is open already. The URL says which app to connect to; its host and scheme are

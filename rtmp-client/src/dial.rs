@@ -14,7 +14,7 @@ use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{Instrument, debug, debug_span};
 
-use crate::config::{Config, after};
+use crate::config::{Config, Connector, Line, after};
 use crate::driver::{Driver, Opened};
 use crate::error::{CloseReason, Operation};
 use crate::{ClientConn, Error};
@@ -52,6 +52,24 @@ pub(crate) async fn dial(url: &RtmpUrl, config: &Config) -> Result<TcpStream, Er
         };
     }
     Err(failure)
+}
+
+/// Lets the caller's connector open the line.
+pub(crate) async fn dial_by(
+    connector: &Connector,
+    url: &RtmpUrl,
+    config: &Config,
+) -> Result<Box<dyn Line>, Error> {
+    let opened = timeout(config.dial_timeout, connector.open(url.clone())).await;
+    let source = match opened {
+        Ok(Ok(line)) => return Ok(line),
+        Ok(Err(source)) => source,
+        Err(_) => io::ErrorKind::TimedOut.into(),
+    };
+    Err(Error::Connector {
+        host: url.host().to_owned(),
+        source,
+    })
 }
 
 fn is_usable(address: SocketAddr, config: &Config) -> bool {

@@ -7,15 +7,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rtmp_amf::amf0::Value;
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::ProtocolError;
 use rtmp_core::flv::FlvError;
 use rtmp_core::handshake::HandshakeError;
 use rtmp_core::message::{Command, Status, StatusCode};
-use rtmp_core::url::{Scheme, UrlError};
+use rtmp_core::url::{RtmpUrl, Scheme, UrlError};
 
-use crate::ConnectionStatus;
+use crate::{ConnectionStatus, redirect};
 
 /// What was being done when something went wrong. `Display` fits behind "to".
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -149,6 +148,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The caller's [`connector`](crate::ClientBuilder::connector) could not open a line.
+    #[error("can not open a line to {host}")]
+    Connector {
+        /// The host, from the URL.
+        host: String,
+        /// Why.
+        source: io::Error,
+    },
     /// What answers is no RTMP server, or speaks a form of RTMP that is not supported.
     #[error("the handshake with {host} failed")]
     Handshake {
@@ -172,6 +179,36 @@ pub enum Error {
         operation: Operation,
         /// What the server said.
         status: Box<Status>,
+    },
+    /// More redirects in a row than [`max_redirects`](crate::ClientBuilder::max_redirects) allows.
+    #[error("more than {limit} redirects: {}", Trail(hops))]
+    TooManyRedirects {
+        /// The addresses in order, from the caller's to the one that was not followed any more.
+        hops: Vec<RtmpUrl>,
+        /// How many are followed.
+        limit: usize,
+    },
+    /// Redirects lead back to where they came from.
+    #[error("the redirects go round: {}", Trail(hops))]
+    RedirectLoop {
+        /// The addresses in order, from the caller's to the one that was there before.
+        hops: Vec<RtmpUrl>,
+    },
+    /// A server redirects to an address that can not be read.
+    #[error("{from} redirects to a wrong URL")]
+    RedirectUrl {
+        /// Who redirects.
+        from: Box<RtmpUrl>,
+        /// What is wrong with the URL.
+        source: UrlError,
+    },
+    /// A server that was reached with `rtmps` redirects to one without.
+    #[error("{from} redirects to {to}, which is not encrypted")]
+    InsecureRedirect {
+        /// Who redirects.
+        from: Box<RtmpUrl>,
+        /// Where to.
+        to: Box<RtmpUrl>,
     },
     /// The server answered a remote call with `_error`.
     #[error("calling {} failed: {}", .procedure.escape_debug(), answer_status(.answer))]
@@ -250,13 +287,17 @@ impl Error {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Resolve { .. } | Self::Dial { .. } | Self::Timeout { .. } => true,
+            Self::Resolve { .. } | Self::Dial { .. } | Self::Connector { .. } | Self::Timeout { .. } => true,
             Self::Handshake { source, .. } => matches!(source, HandshakeError::ConnectionClosed { .. }),
             Self::Refused { status, .. } | Self::Ended { status, .. } => is_temporary(&status.code),
             Self::Closed { reason, .. } => reason.is_retryable(),
             Self::Url(_)
             | Self::UnsupportedScheme { .. }
             | Self::MissingStreamName
+            | Self::TooManyRedirects { .. }
+            | Self::RedirectLoop { .. }
+            | Self::RedirectUrl { .. }
+            | Self::InsecureRedirect { .. }
             | Self::CallFailed { .. }
             | Self::WrongState { .. }
             | Self::WrongStream { .. }
@@ -279,33 +320,39 @@ impl Error {
         }
     }
 
-    /// The URL where the server says to go instead, if it refused the connection for that. It is as the server sent
-    /// it: whether to trust it and how often to follow is the caller's choice, and nothing here follows by itself. Not
+    /// The URL where the server says to go instead, as it sent it. [`push`](crate::push()) and [`pull`](crate::pull())
+    /// follow it; who dials a [`ClientConn`](crate::ClientConn) decides whether to trust it and how often to follow. Not
     /// specified; sent by Flash Media Server, Wowza and SRS, some with a stream name and some without.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), rtmp_client::Error> {
-    /// let playback = match rtmp_client::pull("rtmp://example.org/live/cam").await {
-    ///     Err(error) if error.redirect().is_some() => {
-    ///         rtmp_client::pull(error.redirect().unwrap_or_default()).await?
-    ///     }
-    ///     other => other?,
-    /// };
+    /// # use rtmp_client::{ClientConn, ConnectRequest};
+    /// let mut conn = ClientConn::dial("rtmp://example.org/live").await?;
+    /// if let Err(error) = conn.connect(ConnectRequest::default()).await {
+    ///     let target = error.redirect().map(str::to_owned).ok_or(error)?;
+    ///     conn = ClientConn::dial(target).await?;
+    ///     conn.connect(ConnectRequest::default()).await?;
+    /// }
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
     pub fn redirect(&self) -> Option<&str> {
-        self.status().and_then(redirect)
+        self.status().and_then(redirect::target)
     }
 }
 
-/// `ex.redirect`, the form of Flash Media Server and Wowza, or `redirect`, that of SRS.
-pub(crate) fn redirect(status: &Status) -> Option<&str> {
-    let inner = status.details.get("ex").and_then(Value::as_object);
-    let target = inner.and_then(|ex| ex.get("redirect"));
-    let target = target.or_else(|| status.details.get("redirect"));
-    target.and_then(Value::as_str).filter(|url| !url.is_empty())
+/// Addresses one behind the other, as `Display` shows them: without their secrets.
+struct Trail<'a>(&'a [RtmpUrl]);
+
+impl fmt::Display for Trail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, url) in self.0.iter().enumerate() {
+            let arrow = if place == 0 { "" } else { " -> " };
+            write!(f, "{arrow}{url}")?;
+        }
+        Ok(())
+    }
 }
 
 /// A busy name is free again once the server has noticed that the last publisher is gone.

@@ -2,7 +2,8 @@
 //!
 //! # One call
 //!
-//! [`push()`] and [`pull()`] take a URL and give what sends or receives media.
+//! [`push()`] and [`pull()`] take a URL and give what sends or receives media. They follow a server that redirects. With
+//! settings of your own they are [`ClientBuilder::push`] and [`ClientBuilder::pull`].
 //!
 //! ```no_run
 //! use rtmp_client::{MediaMessage, Timestamp};
@@ -132,6 +133,8 @@
 //! | [`handshake`](ClientBuilder::handshake) | digest, the simple form if the server prefers it | |
 //! | [`subscribe_before_play`](ClientBuilder::subscribe_before_play) | off | |
 //! | [`tap`](ClientBuilder::tap) | none | |
+//! | [`connector`](ClientBuilder::connector) | TCP | [`Error::Connector`] |
+//! | [`max_redirects`](ClientBuilder::max_redirects) | 3, by [`push()`] and [`pull()`] | [`Error::TooManyRedirects`] |
 //! | [`tcp_nodelay`](ClientBuilder::tcp_nodelay) | on | |
 //! | [`limits`](ClientBuilder::limits) | those of [`ConnLimits`](rtmp_core::conn::ConnLimits) | [`CloseReason::Protocol`] |
 //!
@@ -158,8 +161,8 @@
 //!
 //! # Not here
 //!
-//! `rtmps` needs a TLS line of the caller's, handed to [`ClientBuilder::from_io`]. Nothing reconnects by itself or
-//! follows a redirect; [`Error::is_retryable`] and [`Error::redirect`] tell who wants to.
+//! `rtmps` needs a TLS line of the caller's: a [`connector`](ClientBuilder::connector), or one handed to
+//! [`ClientBuilder::from_io`]. Nothing reconnects by itself; [`Error::is_retryable`] tells who wants to.
 //!
 //! # Specifications
 //!
@@ -179,9 +182,11 @@ mod error;
 mod event;
 mod health;
 mod one_call;
+mod open;
 mod playback;
 mod publisher;
 mod queue;
+mod redirect;
 mod shared;
 mod status;
 mod stream;

@@ -1,18 +1,15 @@
 //! The common case in one call.
 
-use rtmp_core::message::{ConnectRequest, PlayRequest, PublishKind};
 use rtmp_core::url::RtmpUrl;
 
-use crate::{ClientConn, ClientStream, Error, Playback, Publisher};
+use crate::open::{Play, Publish, open};
+use crate::{ClientBuilder, Error, Playback, Publisher};
 
-/// Publishes the live stream that a URL names: dials, connects, creates a stream and publishes it, with the default
-/// settings. The publisher keeps the connection, and closes it when it finishes.
-/// A server that redirects is not followed; [`Error::redirect`] tells where to.
+/// Publishes the live stream that a URL names, with the default settings: [`ClientBuilder::push`].
 ///
 /// # Errors
 ///
-/// [`Error::MissingStreamName`], and those of [`ClientConn::dial`], [`ClientConn::connect`],
-/// [`ClientConn::create_stream`] and [`ClientStream::publish`].
+/// As [`ClientBuilder::push`].
 ///
 /// # Cancel safety
 ///
@@ -22,19 +19,14 @@ where
     U: TryInto<RtmpUrl>,
     Error: From<U::Error>,
 {
-    let (conn, stream, name) = open(url.try_into()?).await?;
-    let publisher = stream.publish(name, PublishKind::Live).await?;
-    Ok(publisher.closing(conn))
+    ClientBuilder::default().push(url).await
 }
 
-/// Plays the stream that a URL names: dials, connects, creates a stream and plays it, with the default settings. The
-/// playback keeps the connection, and closes it when it is closed.
-/// A server that redirects is not followed; [`Error::redirect`] tells where to.
+/// Plays the stream that a URL names, with the default settings: [`ClientBuilder::pull`].
 ///
 /// # Errors
 ///
-/// [`Error::MissingStreamName`], and those of [`ClientConn::dial`], [`ClientConn::connect`],
-/// [`ClientConn::create_stream`] and [`ClientStream::play`].
+/// As [`ClientBuilder::pull`].
 ///
 /// # Cancel safety
 ///
@@ -44,18 +36,49 @@ where
     U: TryInto<RtmpUrl>,
     Error: From<U::Error>,
 {
-    let (conn, stream, name) = open(url.try_into()?).await?;
-    let playback = stream.play(PlayRequest::new(name)).await?;
-    Ok(playback.closing(conn))
+    ClientBuilder::default().pull(url).await
 }
 
-async fn open(url: RtmpUrl) -> Result<(ClientConn, ClientStream, String), Error> {
-    let name = url
-        .stream_name_with_query()
-        .ok_or(Error::MissingStreamName)?
-        .to_owned();
-    let conn = ClientConn::dial(url).await?;
-    conn.connect(ConnectRequest::default()).await?;
-    let stream = conn.create_stream().await?;
-    Ok((conn, stream, name))
+/// The common case in one call.
+impl ClientBuilder {
+    /// Publishes the live stream that a URL names: dials, connects, creates a stream and publishes it. The publisher
+    /// keeps the connection, and closes it when it finishes.
+    ///
+    /// A server that redirects is followed, 3 times by default ([`max_redirects`](Self::max_redirects)). Where it names
+    /// no stream, ours stays, with its query.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MissingStreamName`]; those of [`dial`](Self::dial), [`connect`](crate::ClientConn::connect),
+    /// [`create_stream`](crate::ClientConn::create_stream) and [`publish`](crate::ClientStream::publish);
+    /// [`Error::TooManyRedirects`], [`Error::RedirectLoop`], [`Error::RedirectUrl`], [`Error::InsecureRedirect`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    pub async fn push<U>(&self, url: U) -> Result<Publisher, Error>
+    where
+        U: TryInto<RtmpUrl>,
+        Error: From<U::Error>,
+    {
+        open(self, &Publish::default(), url.try_into()?).await
+    }
+
+    /// Plays the stream that a URL names: dials, connects, creates a stream and plays it. The playback keeps the
+    /// connection, and closes it when it is closed. Redirects are followed as by [`push`](Self::push).
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push), with those of [`play`](crate::ClientStream::play).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    pub async fn pull<U>(&self, url: U) -> Result<Playback, Error>
+    where
+        U: TryInto<RtmpUrl>,
+        Error: From<U::Error>,
+    {
+        open(self, &Play::default(), url.try_into()?).await
+    }
 }

@@ -12,11 +12,12 @@ use tracing::{debug, trace};
 use super::streams::{Activity, Publishing, StreamEntry};
 use super::waiting::Awaited;
 use super::{Driver, NewStream, Stage};
-use crate::error::{CloseReason, Error, Operation, StreamEnd, redirect};
+use crate::error::{CloseReason, Error, Operation, StreamEnd};
 use crate::event::Event;
 use crate::playback::Delivery;
 use crate::publisher::{Feed, Sent};
 use crate::queue::queue;
+use crate::redirect;
 
 impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
     pub(super) fn handle_event(&mut self, event: ClientEvent) {
@@ -120,7 +121,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         stream == MessageStreamId::CONNECTION
             && status.is_error()
             && status.code.as_str().starts_with("NetConnection.Connect.")
-            && (self.is_connecting || redirect(status).is_some())
+            && (self.is_connecting || redirect::target(status).is_some())
     }
 
     fn refused_by_status(&mut self, status: Status) {

@@ -6,13 +6,14 @@ use bytes::BytesMut;
 use futures::{SinkExt, StreamExt};
 use rtmp_client::{
     ClientBuilder, ClientConn, ClientStream, Command, ConnectReply, ConnectRequest, Error, MediaMessage,
-    MessageStreamId, PlayRequest, Playback, PublishKind, Publisher, Status, StatusCode, Timestamp,
+    MessageStreamId, PlayRequest, Playback, PublishKind, Publisher, RtmpUrl, Status, StatusCode, Timestamp,
 };
 use rtmp_core::chunk::{ChunkCodec, RawMessage};
 use rtmp_core::conn::{ServerConfig, ServerEvent, ServerMachine};
 use rtmp_core::handshake::ServerHandshake;
 use rtmp_core::message::Message;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::mpsc;
 use tokio_util::codec::{Framed, FramedParts};
 
 pub(crate) const URL: &str = "rtmp://example.org/live/cam";
@@ -137,6 +138,22 @@ pub(crate) async fn dial_with(builder: ClientBuilder) -> (ClientConn, Server) {
     }
 }
 
+/// A builder that dials in memory, and the addresses that it dials with the other ends of their lines.
+pub(crate) fn dialled_lines() -> (ClientBuilder, mpsc::Receiver<(RtmpUrl, DuplexStream)>) {
+    let (dialled, lines) = mpsc::channel(16);
+    let builder = ClientConn::builder().connector(move |url| {
+        let (ours, theirs) = duplex(LINE);
+        let sent = dialled.try_send((url, theirs));
+        async move {
+            match sent {
+                Ok(()) => Ok(ours),
+                Err(_) => Err(std::io::ErrorKind::ConnectionRefused.into()),
+            }
+        }
+    });
+    (builder, lines)
+}
+
 /// A connection that the server has accepted.
 pub(crate) async fn connect_with(builder: ClientBuilder) -> (ClientConn, Server) {
     let (conn, mut server) = dial_with(builder).await;
@@ -156,7 +173,7 @@ pub(crate) struct Raw {
 
 impl Raw {
     /// Shakes hands.
-    async fn accept(mut io: DuplexStream) -> Self {
+    pub(crate) async fn accept(mut io: DuplexStream) -> Self {
         let mut handshake = ServerHandshake::new(0, |random| random.fill(9));
         let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
         while handshake.handle_input(&mut input, &mut output).unwrap().is_none() {
