@@ -124,13 +124,13 @@ fn metadata_behind_the_first_do_not_contradict_them() {
     assert_eq!(later.properties(), &Object::new().with("width", 320));
 }
 
-/// FFmpeg's metadata have a duration and a file size, and no room.
+/// Ffprobe reads a last audio packet at 2.130 s that lasts 23 ms. FFmpeg's metadata have a duration and a file size, and no room.
 #[test]
 fn a_file_of_another_program_keeps_its_metadata_and_gets_the_numbers_that_it_has() {
     let mut file = fixture("tests/vectors/flv/h264-aac.flv");
     let before = read(&file);
     let mut recorder = resume(&mut file).unwrap().unwrap();
-    assert_eq!(recorder.duration(), before.0.duration().unwrap());
+    assert_eq!(recorder.duration().as_millis(), 2153);
     recorder.record(&keyframe(0), &mut file).unwrap();
     recorder.record(&keyframe(100), &mut file).unwrap();
     finish(recorder, &mut file);
