@@ -136,6 +136,17 @@
 //! | 3.16 | dictionary | 11 | [`Dictionary`](amf3::Value::Dictionary) |
 //! | 4 | packets, remoting | | [`strip_format`](amf3::strip_format) for RTMP; remoting is not used by it, not here |
 
+// Nothing that comes from outside may panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
 pub mod amf0;
 pub mod amf3;
 mod error;

@@ -173,6 +173,17 @@
 //! | RTMP 1.0 section 7.2.2 | [`publish`](ClientStream::publish), [`play`](ClientStream::play), [`pause`](ClientStream::pause), [`seek`](ClientStream::seek), [`transition`](ClientStream::transition), [`receive_audio`](ClientStream::receive_audio), [`receive_video`](ClientStream::receive_video), `deleteStream` |
 //! | Enhanced RTMP v2, capabilities | [`ConnectRequest::capabilities`], [`ConnectReply::read_capabilities`] |
 
+// Nothing that comes from outside may panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
 mod calls;
 mod config;
 mod conn;

@@ -56,12 +56,26 @@
 //! reserves no memory; what a peer can make us hold is bounded by [`chunk::ChunkLimits`] and [`conn::ConnLimits`]. Where
 //! real encoders and servers are odd, the crate follows them when reading and the specification when writing.
 
+// Nothing that comes from outside may panic: where it is read, arithmetic is checked, too.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
 pub mod chunk;
 pub mod conn;
 pub mod flv;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod handshake;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod message;
 mod timestamp;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod url;
 
 pub use message::{MediaKind, MediaMessage};

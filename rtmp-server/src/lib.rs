@@ -166,6 +166,17 @@
 //! | acknowledgements, bandwidth, pings | RTMP 1.0 sections 5.4 and 7.1.7 |
 //! | what a player needs first, several tracks | FLV 10.1 annex E, Enhanced RTMP v2 |
 
+// Nothing that comes from outside may panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
 mod config;
 mod error;
 #[cfg(feature = "files")]

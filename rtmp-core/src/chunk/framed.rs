@@ -151,7 +151,9 @@ pub(super) fn write_payload(
         free.put_u32(extended);
     }
     let unused = free.len();
-    let header = &header[..MAX_REPEAT_LEN - unused];
+    let header = header
+        .get(..MAX_REPEAT_LEN.saturating_sub(unused))
+        .unwrap_or_default();
 
     let mut pieces = message.payload.chunks(chunk_size.max(1) as usize);
     out.extend_from_slice(pieces.next().unwrap_or_default());

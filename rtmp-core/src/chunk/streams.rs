@@ -121,8 +121,11 @@ impl ChunkStreams {
     }
 
     /// The chunk stream at a place that [`find`](Self::find) or [`add`](Self::add) gave.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "places are never removed, so one that was given out stays valid"
+    )]
     pub(super) fn at(&mut self, place: usize) -> &mut ChunkStream {
-        // Places are never removed, so one that was given out stays valid.
         &mut self.list[place]
     }
 }

@@ -26,7 +26,9 @@ impl Acknowledged {
             Some(0) => sequence,
             Some(more) => more,
             // Of the two ways on from there, a count that starts anew is the shorter one.
-            None if (NEAR_RESTART..=RESTART).contains(&last) => sequence.saturating_add(RESTART - last),
+            None if (NEAR_RESTART..=RESTART).contains(&last) => {
+                sequence.saturating_add(RESTART.saturating_sub(last))
+            }
             None if sequence.wrapping_sub(last) < 1 << 31 => sequence.wrapping_sub(last),
             // Back for no known reason: the peer counts from somewhere else now.
             None => 0,

@@ -51,7 +51,7 @@ impl<T> Calls<T> {
             .enumerate()
             .filter(|(_, (_, about))| chosen(about));
         if let Some((oldest, _)) = places.next()
-            && places.count() + 1 >= limit
+            && places.count() >= limit.saturating_sub(1)
         {
             self.pending.remove(oldest);
         }

@@ -19,7 +19,12 @@ use super::VideoTrack;
 #[must_use]
 pub fn annex_b_to_avcc(annex_b: &[u8]) -> Bytes {
     // Start codes of three bytes become a byte longer; one in a hundred bytes is far more than there are.
-    let mut avcc = BytesMut::with_capacity(annex_b.len() + annex_b.len() / 100 + 4);
+    let mut avcc = BytesMut::with_capacity(
+        annex_b
+            .len()
+            .saturating_add(annex_b.len() / 100)
+            .saturating_add(4),
+    );
     for nal_unit in nal_units(annex_b) {
         // A unit too long for its prefix would be 256 times longer than a message can be.
         let Ok(len) = u32::try_from(nal_unit.len()) else {
@@ -88,11 +93,8 @@ fn nal_units(annex_b: &[u8]) -> impl Iterator<Item = &[u8]> {
         };
         rest = next;
         // A NAL unit ends with a byte other than 0; zeros before a start code are part of it or are padding.
-        let len = unit
-            .iter()
-            .rposition(|&byte| byte != 0)
-            .map_or(0, |last| last + 1);
-        Some(&unit[..len])
+        let last = unit.iter().rposition(|&byte| byte != 0);
+        Some(last.and_then(|last| unit.get(..=last)).unwrap_or_default())
     })
     .filter(|unit| !unit.is_empty())
 }
@@ -100,7 +102,8 @@ fn nal_units(annex_b: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// What is before the first start code, and what is after it.
 fn after_start_code(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = bytes.windows(3).position(|window| window == [0, 0, 1])?;
-    Some((&bytes[..at], &bytes[at + 3..]))
+    let (unit, start_code) = bytes.split_at_checked(at)?;
+    Some((unit, start_code.get(3..)?))
 }
 
 #[cfg(test)]

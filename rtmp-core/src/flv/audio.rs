@@ -223,7 +223,7 @@ impl SoundFormat {
                 _ => 44100,
             },
             sample_bits: if first & 0x02 == 0 { 8 } else { 16 },
-            channels: 1 + (first & 0x01),
+            channels: if first & 0x01 == 0 { 1 } else { 2 },
         }
     }
 

@@ -118,6 +118,7 @@ impl ColorInfo {
     /// The content of a metadata packet, for [`VideoBody::metadata`](super::VideoBody::metadata). Values are
     /// written as they are.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "names are short and nesting is shallow")]
     pub fn encode(&self) -> Bytes {
         let mut content = BytesMut::with_capacity(64);
         let properties = self.to_properties();

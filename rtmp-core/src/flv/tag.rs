@@ -137,8 +137,13 @@ impl TagHeader {
         })
     }
 
+    /// Length of the tag, in bytes.
+    pub(super) const fn tag_len(&self) -> usize {
+        TAG_HEADER_LEN.saturating_add(self.payload_len)
+    }
+
     /// The size that should stand after the tag.
     pub(super) const fn tag_size(&self) -> u32 {
-        (TAG_HEADER_LEN + self.payload_len) as u32
+        self.tag_len() as u32
     }
 }

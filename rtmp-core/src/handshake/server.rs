@@ -161,7 +161,8 @@ impl ServerHandshake {
         let form = match offered {
             None => Form::Simple,
             Some((layout, c1_digest)) => {
-                self.s1[4..8].copy_from_slice(&self.config.version);
+                let s1: &mut Packet = &mut self.s1;
+                s1[4..8].copy_from_slice(&self.config.version);
                 digest::sign(&mut s2, &c1_digest, Signer::Server);
                 Form::Digest {
                     layout,

@@ -10,9 +10,10 @@ pub(super) fn packet1(
     fill_random: impl FnOnce(&mut [u8]),
 ) -> Box<Packet> {
     let mut packet = Box::new([0; PACKET_LEN]);
-    packet[..4].copy_from_slice(&now_millis.to_be_bytes());
-    packet[4..8].copy_from_slice(&version);
-    fill_random(&mut packet[8..]);
+    let fields: &mut Packet = &mut packet;
+    fields[..4].copy_from_slice(&now_millis.to_be_bytes());
+    fields[4..8].copy_from_slice(&version);
+    fill_random(&mut fields[8..]);
     packet
 }
 

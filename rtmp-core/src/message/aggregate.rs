@@ -46,7 +46,7 @@ impl Iterator for Aggregate {
             let [message_type, l0, l1, l2, t0, t1, t2, t3, ..] = *self.rest.first_chunk::<HEADER_LEN>()?;
             let length = u32::from_be_bytes([0, l0, l1, l2]) as usize;
             let own = Timestamp::from_millis(u32::from_be_bytes([t3, t0, t1, t2]));
-            let end = HEADER_LEN + length;
+            let end = HEADER_LEN.saturating_add(length);
             let Some(body) = self.rest.get(HEADER_LEN..end) else {
                 self.rest.clear();
                 return None;
@@ -54,7 +54,8 @@ impl Iterator for Aggregate {
             // A copy, so that one part that is kept does not keep all of them.
             let payload = Bytes::copy_from_slice(body);
             // Some senders leave the last back pointer out.
-            self.rest.advance((end + BACK_POINTER_LEN).min(self.rest.len()));
+            self.rest
+                .advance(end.saturating_add(BACK_POINTER_LEN).min(self.rest.len()));
             let first = *self.first.get_or_insert(own);
             let kind = match MessageType::from(message_type) {
                 MessageType::Audio => MediaKind::Audio,

@@ -312,7 +312,7 @@ impl fmt::Display for Shortened<'_> {
         let shown = name.len().min(16).min(name.len().div_ceil(2).max(4));
         let end = name
             .char_indices()
-            .map(|(at, c)| at + c.len_utf8())
+            .map(|(at, c)| at.saturating_add(c.len_utf8()))
             .take_while(|&end| end <= shown)
             .last();
         let head = name.get(..end.unwrap_or(0)).unwrap_or_default();

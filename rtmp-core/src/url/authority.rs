@@ -64,14 +64,15 @@ pub(super) fn parse_authority(authority: &str) -> Result<(String, Option<u16>), 
     if authority.contains('@') {
         return Err(UrlError::UserInfo);
     }
-    let bracket = match authority.starts_with('[') {
-        true => authority.find(']').map_or(authority.len(), |at| at + 1),
-        false => 0,
+    // The colons of an IPv6 address are inside its brackets.
+    let behind_address = match authority.starts_with('[') {
+        true => authority.split_once(']').map_or("", |(_, behind)| behind),
+        false => authority,
     };
-    let (host, port) = match authority.get(bracket..).unwrap_or_default().split_once(':') {
-        Some((behind_bracket, port)) => (&authority[..bracket + behind_bracket.len()], Some(port)),
-        None => (authority, None),
-    };
+    let port = behind_address.split_once(':').map(|(_, port)| port);
+    let host = port
+        .and_then(|port| authority.strip_suffix(port)?.strip_suffix(':'))
+        .unwrap_or(authority);
     if port.is_some_and(|port| port.contains(':')) {
         return Err(UrlError::MissingBrackets);
     }

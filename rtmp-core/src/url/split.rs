@@ -12,10 +12,10 @@ pub(super) fn split_target(target: &str) -> Target {
     let target = target.trim_start_matches('/');
     let path_len = target.find('?').unwrap_or(target.len());
     let (path, query) = target.split_at(path_len);
-    if let Some((app, _)) = path.split_once('#') {
+    if let Some((app, stream)) = path.split_once('#') {
         return Target {
             app: trim_end(app).into(),
-            stream: target[app.len() + 1..].into(),
+            stream: [stream, query].concat(),
         };
     }
     let (app, stream) = split_path(path);
@@ -50,7 +50,13 @@ fn split_path(path: &str) -> (&str, &str) {
     if second.len() == rest.len() || first == "ondemand" || second.contains(':') {
         (first, rest)
     } else {
-        (&path[..path.len() - rest.len() + second.len()], tail)
+        // The app reaches from the first segment to the second, with all slashes between them.
+        let behind = path
+            .strip_suffix(rest)
+            .unwrap_or(path)
+            .len()
+            .saturating_add(second.len());
+        (path.get(..behind).unwrap_or(path), tail)
     }
 }
 

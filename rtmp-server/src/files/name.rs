@@ -184,9 +184,6 @@ fn component(name: &str, part: NamePart) -> Result<String, NameError> {
 }
 
 fn encode(name: &str) -> String {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
     let is_device = is_device(name);
     let last = name.len().saturating_sub(1);
     let mut encoded = String::with_capacity(name.len());
@@ -200,8 +197,9 @@ fn encode(name: &str) -> String {
         if is_plain {
             encoded.push(char::from(byte));
         } else {
+            let digits = [byte >> 4, byte & 0x0F].map(|digit| char::from_digit(digit.into(), 16));
             encoded.push('%');
-            encoded.extend([byte >> 4, byte & 0x0F].map(|digit| DIGITS[usize::from(digit)]));
+            encoded.extend(digits.into_iter().flatten());
         }
     }
     encoded

@@ -94,7 +94,8 @@ impl Head {
         let mut is_one_codec = true;
         for part in parts.clone() {
             let part = part?;
-            if std::mem::replace(&mut seen[usize::from(part.track)], true) {
+            let is_seen = seen.get_mut(usize::from(part.track));
+            if is_seen.is_some_and(|is_seen| std::mem::replace(is_seen, true)) {
                 return Err(MediaBodyError::DuplicateTrack { track: part.track });
             }
             // Before anything is reserved for it.

@@ -84,6 +84,10 @@ pub struct Irregularities {
     pub damaged_bytes: u64,
 }
 
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "64 bits count more bytes and tags than any file has"
+)]
 impl FlvDecoder {
     /// A decoder for a whole file, for tags of any length the format can express.
     #[must_use]
@@ -218,7 +222,7 @@ impl FlvDecoder {
         let Some(header) = TagHeader::decode(src) else {
             return Ok(missing(self, src));
         };
-        let end = TAG_HEADER_LEN + header.payload_len;
+        let end = header.tag_len();
         if header.payload_len > self.max_tag_len {
             let is_plausible = header.is_plausible;
             let step = self.search(src);
@@ -328,11 +332,13 @@ fn find_tag(src: &[u8], max_tag_len: usize, at_end: bool) -> (usize, bool) {
         if !is_usual || header.payload_len > max_tag_len {
             continue;
         }
-        let end = offset + TAG_HEADER_LEN + header.payload_len;
+        let end = offset.saturating_add(header.tag_len());
         let is_followed = match tag_size_at(src, end) {
             Some(size) if size != header.tag_size() => Some(false),
             Some(_) => {
-                let next = &src[end + PREVIOUS_TAG_SIZE_LEN..];
+                let next = src
+                    .get(end.saturating_add(PREVIOUS_TAG_SIZE_LEN)..)
+                    .unwrap_or_default();
                 match TagHeader::decode(next) {
                     Some(next_header) => Some(next_header.is_plausible || FlvHeader::is_at(next)),
                     None if at_end => Some(true),
