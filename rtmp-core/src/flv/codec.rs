@@ -37,7 +37,7 @@ pub enum VideoCodec {
 }
 
 impl VideoCodec {
-    pub(super) const fn from_legacy(id: u8) -> Self {
+    pub(crate) const fn from_legacy(id: u8) -> Self {
         match id {
             1 => Self::Jpeg,
             2 => Self::SorensonH263,
@@ -155,7 +155,7 @@ pub enum AudioCodec {
 }
 
 impl AudioCodec {
-    pub(super) const fn from_legacy(format: u8) -> Self {
+    pub(crate) const fn from_legacy(format: u8) -> Self {
         match format {
             0 => Self::LinearPcm,
             1 => Self::Adpcm,

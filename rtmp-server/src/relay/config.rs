@@ -17,6 +17,19 @@ pub enum SlowPlayers {
     Disconnect,
 }
 
+/// What happens to media that a player can not play by its own word
+/// ([`ConnectRequest::playable`](rtmp_core::message::ConnectRequest::playable)). Nothing is converted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unplayable {
+    /// It gets them like everybody. Many players can do more than they say.
+    #[default]
+    PassOn,
+    /// They are left out. A player of several codecs and tracks gets those that it names, and an old one, for which a
+    /// codec with a FourCC may be a reason to give up, goes on with what is left.
+    LeaveOut,
+}
+
 /// What happens when a name is to be published that is being published already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -54,6 +67,7 @@ impl TakeOver {
 /// | [`take_over`](Self::take_over) | refuse |
 /// | [`backward_time`](Self::backward_time) | pass on |
 /// | [`slow_players`](Self::slow_players) | skip to the newest keyframe |
+/// | [`unplayable`](Self::unplayable) | pass on |
 /// | [`wait_for_publisher`](Self::wait_for_publisher) | 60 s |
 /// | [`max_configuration_len`](Self::max_configuration_len) | 64 KiB |
 /// | [`chunk_size`](Self::chunk_size) | 60,000 |
@@ -67,6 +81,7 @@ pub struct RelayConfig {
     pub(super) take_over: TakeOver,
     pub(super) backward_time: BackwardTime,
     pub(super) slow_players: SlowPlayers,
+    pub(super) unplayable: Unplayable,
     pub(super) wait_for_publisher: Duration,
     pub(super) max_configuration_len: usize,
     pub(super) chunk_size: u32,
@@ -83,6 +98,7 @@ impl Default for RelayConfig {
             take_over: TakeOver::default(),
             backward_time: BackwardTime::default(),
             slow_players: SlowPlayers::default(),
+            unplayable: Unplayable::default(),
             wait_for_publisher: Duration::from_secs(60),
             max_configuration_len: 64 << 10,
             chunk_size: DEFAULT_OUTGOING_CHUNK_SIZE,
@@ -147,6 +163,14 @@ impl RelayConfig {
     #[must_use]
     pub fn slow_players(mut self, policy: SlowPlayers) -> Self {
         self.slow_players = policy;
+        self
+    }
+
+    /// What happens to media that a player can not play by its own word. It is asked what it can play when it begins;
+    /// players within the process get everything.
+    #[must_use]
+    pub fn unplayable(mut self, policy: Unplayable) -> Self {
+        self.unplayable = policy;
         self
     }
 

@@ -28,6 +28,12 @@
 //! newest keyframe, and if there is none, with the next. What it misses is counted in its session's
 //! [`Statistics`](crate::Statistics). One that takes nothing at all is closed by its session's write timeout. Neither
 //! the publisher nor other players notice.
+//!
+//! # What players can play
+//!
+//! By default every player gets everything. [`Unplayable::LeaveOut`] leaves out codecs, tracks and packets that a player
+//! has not named, if it has named any. To give it another rendition instead, let an observer in front of the relay ask
+//! [`playable`](rtmp_core::message::ConnectRequest::playable), and [rename](PlayGrant::rename) what it plays.
 
 mod clock;
 mod config;
@@ -41,10 +47,10 @@ mod stream;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rtmp_core::message::{PlayRequest, PublishRequest, StatusCode};
+use rtmp_core::message::{ConnectRequest, PlayRequest, PublishRequest, StatusCode};
 
 pub use clock::BackwardTime;
-pub use config::{RelayConfig, SlowPlayers, TakeOver};
+pub use config::{RelayConfig, SlowPlayers, TakeOver, Unplayable};
 pub use overview::{StreamOverview, Track};
 use player::Player;
 pub use player::RelayPlayer;
@@ -160,7 +166,11 @@ impl PublishObserver for Relay {
 impl PlayObserver for Relay {
     async fn on_play(&self, session: &SessionInfo, request: &PlayRequest) -> Verdict<PlayGrant> {
         let key = StreamKey::new(session.app(), request.stream_name());
-        match Player::join_if_served(&self.registry, key) {
+        let plays = match self.registry.config.unplayable {
+            Unplayable::PassOn => None,
+            Unplayable::LeaveOut => session.connect_request().map(ConnectRequest::playable),
+        };
+        match Player::join_if_served(&self.registry, key, plays) {
             Some(player) => Verdict::Accept(PlayGrant::default().source(player)),
             None => Verdict::reject(
                 StatusCode::PlayStreamNotFound,

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rtmp_core::message::MediaKind;
+use rtmp_core::message::{MediaKind, Playable};
 use rtmp_core::{MediaMessage, Timestamp};
 use tokio::time::Sleep;
 
@@ -60,6 +60,8 @@ pub(super) struct Player {
     paused: bool,
     wants_audio: bool,
     wants_video: bool,
+    /// What it can play, if the rest is to be left out.
+    plays: Option<Playable>,
     dropped: u64,
     sleep: SleepPlace,
     /// Runs while there is no publisher.
@@ -73,11 +75,15 @@ impl Player {
             stream.lock().player_count += 1;
             Arc::clone(stream)
         });
-        Self::begin(registry, key, stream)
+        Self::begin(registry, key, stream, None)
     }
 
     /// Joins a stream if it has a publisher, or if the relay lets players wait for one.
-    pub(super) fn join_if_served(registry: &Arc<Registry>, key: StreamKey) -> Option<Self> {
+    pub(super) fn join_if_served(
+        registry: &Arc<Registry>,
+        key: StreamKey,
+        plays: Option<Playable>,
+    ) -> Option<Self> {
         let may_wait = !registry.config.wait_for_publisher.is_zero();
         let stream = registry.enter(&key, |stream| {
             let mut state = stream.lock();
@@ -85,10 +91,15 @@ impl Player {
             state.player_count += usize::from(served);
             served.then(|| Arc::clone(stream))
         })?;
-        Some(Self::begin(registry, key, stream))
+        Some(Self::begin(registry, key, stream, plays))
     }
 
-    fn begin(registry: &Arc<Registry>, key: StreamKey, stream: Arc<LiveStream>) -> Self {
+    fn begin(
+        registry: &Arc<Registry>,
+        key: StreamKey,
+        stream: Arc<LiveStream>,
+        plays: Option<Playable>,
+    ) -> Self {
         let mut player = Self {
             registry: Arc::clone(registry),
             key,
@@ -103,6 +114,7 @@ impl Player {
             paused: false,
             wants_audio: true,
             wants_video: true,
+            plays,
             dropped: 0,
             sleep: SleepPlace::default(),
             wait: None,
@@ -185,7 +197,8 @@ impl Player {
                 return Some(SourceEvent::Media);
             }
             if let Some(from) = self.owes_configuration_from.take() {
-                for configuration in history.configurations(from, self.next) {
+                let configurations = history.configurations(from, self.next);
+                for configuration in configurations.filter(|message| self.can_play(message)) {
                     // At the time of what follows, so that time never goes back.
                     outlet.push_message(at(configuration, entry.message.timestamp));
                     has_media = true;
@@ -201,7 +214,14 @@ impl Player {
         has_media.then_some(SourceEvent::Media)
     }
 
+    fn can_play(&self, message: &MediaMessage) -> bool {
+        self.plays.as_ref().is_none_or(|plays| plays.plays(message))
+    }
+
     fn wants(&mut self, entry: &Entry) -> bool {
+        if !self.can_play(&entry.message) {
+            return false;
+        }
         match entry.message.kind {
             MediaKind::Audio => self.wants_audio,
             MediaKind::Video if !self.wants_video => false,

@@ -3,6 +3,7 @@
 mod configuration;
 mod joining;
 mod overview;
+mod playable;
 mod players;
 mod publishers;
 mod slow;
