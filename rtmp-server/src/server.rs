@@ -5,14 +5,17 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::runtime::Handle;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::session::Fanout;
 use crate::{CloseReason, Observers, ServerConfig, ServerError, ServerSession, SessionInfo};
 
 /// How long the accept loop rests when the system has no descriptors left.
@@ -131,7 +134,7 @@ impl Server {
     ///
     /// Dropping the future closes all connections at once, without the observers' closing calls.
     pub async fn serve_until<R>(self, stop: impl Future<Output = R>) {
-        let mut sessions = Sessions::default();
+        let mut sessions = Sessions::begin();
         tokio::pin!(stop);
         loop {
             tokio::select! {
@@ -190,17 +193,34 @@ impl fmt::Debug for Server {
 }
 
 /// The sessions that run. Each is a task of its own, so that a panic in an observer ends only its session.
-#[derive(Default)]
 struct Sessions {
     tasks: JoinSet<()>,
     infos: HashMap<task::Id, SessionInfo>,
+    fanout: Arc<Fanout>,
+    /// One for each thread of the runtime.
+    fanout_workers: JoinSet<()>,
 }
 
 impl Sessions {
+    fn begin() -> Self {
+        let fanout = Arc::new(Fanout::default());
+        let mut fanout_workers = JoinSet::new();
+        for _ in 0..Handle::current().metrics().num_workers() {
+            fanout_workers.spawn(Arc::clone(&fanout).work());
+        }
+        Self {
+            tasks: JoinSet::new(),
+            infos: HashMap::new(),
+            fanout,
+            fanout_workers,
+        }
+    }
+
     fn start(&mut self, session: ServerSession<TcpStream>) {
         let info = session.info().clone();
+        let fanout = Arc::clone(&self.fanout);
         let task = self.tasks.spawn(async move {
-            session.run().await;
+            session.run_with(fanout).await;
         });
         self.infos.insert(task.id(), info);
     }
@@ -224,6 +244,7 @@ impl Sessions {
             info!(sessions = self.tasks.len(), "cut off after the drain limit");
             self.tasks.shutdown().await;
         }
+        self.fanout_workers.shutdown().await;
     }
 }
 

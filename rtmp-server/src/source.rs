@@ -23,7 +23,9 @@ pub trait MediaSink: Send {
 /// Gives media to one player. Dropping it ends the playback, however that came.
 pub trait MediaSource: Send {
     /// Puts messages into `batch` until it is full or there are no more, and says what happened. `Pending` means
-    /// that there is nothing now, and that the task of `cx` is woken when there is.
+    /// that there is no more now than what is in the batch, and that the waker of `cx` is woken when there is.
+    ///
+    /// Several sessions share a turn, so it must not block.
     ///
     /// It is called again when the batch is on its way to the player, so a source that keeps its media in shared
     /// memory holds nothing for a slow player but its place.
@@ -83,12 +85,27 @@ impl Piece {
     }
 }
 
+/// What a player's session has agreed on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct WireForm {
+    chunk_size: u32,
+    takes_amf3: bool,
+}
+
+impl WireForm {
+    pub(crate) fn of(machine: &ServerMachine) -> Self {
+        Self {
+            chunk_size: machine.outgoing_chunk_size(),
+            takes_amf3: machine.is_amf3_agreed(),
+        }
+    }
+}
+
 /// Collects what is sent to a player next.
 pub struct Batch<'a> {
     pieces: &'a mut VecDeque<Piece>,
     stream: MessageStreamId,
-    chunk_size: u32,
-    takes_amf3: bool,
+    form: WireForm,
     len: usize,
 }
 
@@ -101,13 +118,12 @@ impl<'a> Batch<'a> {
     pub(crate) fn new(
         pieces: &'a mut VecDeque<Piece>,
         stream: MessageStreamId,
-        machine: &ServerMachine,
+        form: WireForm,
     ) -> Self {
         Self {
             pieces,
             stream,
-            chunk_size: machine.outgoing_chunk_size(),
-            takes_amf3: machine.is_amf3_agreed(),
+            form,
             len: 0,
         }
     }
@@ -121,7 +137,7 @@ impl<'a> Batch<'a> {
     /// Adds a message that is in wire form already. If it was cut for another chunk size it is framed anew, and if
     /// the player has another stream than number 1 it is copied; neither is usual.
     pub fn push_framed(&mut self, message: &MediaMessage, framed: &FramedMessage) {
-        if framed.chunk_size() != self.chunk_size || self.must_change(message) {
+        if framed.chunk_size() != self.form.chunk_size || self.must_change(message) {
             self.push(message);
         } else if self.stream == SHARED_STREAM {
             self.push_piece(framed.wire().clone());
@@ -136,13 +152,13 @@ impl<'a> Batch<'a> {
         if self.must_change(message) {
             return self.push(&message.without_amf3_envelope());
         }
-        if let Ok(framed) = FramedMessage::new(&message.to_raw(self.stream), self.chunk_size) {
+        if let Ok(framed) = FramedMessage::new(&message.to_raw(self.stream), self.form.chunk_size) {
             self.push_piece(framed.wire().clone());
         }
     }
 
     fn must_change(&self, message: &MediaMessage) -> bool {
-        message.kind == MediaKind::Amf3Data && !self.takes_amf3
+        message.kind == MediaKind::Amf3Data && !self.form.takes_amf3
     }
 
     fn push_piece(&mut self, wire: Bytes) {

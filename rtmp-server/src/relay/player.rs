@@ -148,6 +148,11 @@ impl Player {
         let mut state = stream.lock();
         if state.epoch == self.epoch {
             if let Some(event) = self.take(&state, outlet) {
+                let has_all = event == SourceEvent::Media && self.next == state.history.end();
+                if has_all && self.has_publisher && state.has_publisher {
+                    state.sleep(&mut self.sleep, cx.waker());
+                    return Poll::Pending;
+                }
                 return Poll::Ready(event);
             }
             if self.has_publisher && !state.has_publisher {
@@ -371,7 +376,12 @@ impl RelayPlayer {
             if let Some(message) = self.messages.pop_front() {
                 return Some(message);
             }
-            match poll_fn(|cx| self.player.poll(cx, &mut self.messages)).await {
+            let Self { player, messages } = self;
+            let polled = poll_fn(|cx| match player.poll(cx, messages) {
+                Poll::Pending if !messages.is_empty() => Poll::Ready(SourceEvent::Media),
+                polled => polled,
+            });
+            match polled.await {
                 SourceEvent::Media | SourceEvent::Published => {}
                 SourceEvent::Unpublished => return None,
                 SourceEvent::Ended | SourceEvent::TooSlow => {

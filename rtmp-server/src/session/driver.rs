@@ -22,11 +22,9 @@ use tokio_util::io::poll_read_buf;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{Span, debug, info_span, warn};
 
-use super::outbox::Outbox;
-use crate::{
-    Batch, CloseReason, Deadline, MediaSink, MediaSource, Observers, SessionConfig, SessionInfo, SourceEvent,
-    StreamInfo,
-};
+use super::outbound::{Direct, Filled, Outbound, OwnOutbound};
+use crate::source::WireForm;
+use crate::{CloseReason, Deadline, MediaSink, Observers, SessionConfig, SessionInfo, SourceEvent, StreamInfo};
 
 /// The read buffer begins at this size, which is plenty for a player, and grows with what arrives at once.
 const MIN_READ: usize = 2 << 10;
@@ -43,9 +41,8 @@ pub(super) struct Driver<T> {
     pub(super) config: SessionConfig,
     pub(super) span: Span,
     pub(super) publications: Vec<Publication>,
-    pub(super) players: Vec<Player>,
     pub(super) agreed: Agreed,
-    pub(super) outbox: Outbox,
+    pub(super) outbound: OwnOutbound,
     input: BytesMut,
     read_size: usize,
     begun: Instant,
@@ -70,12 +67,6 @@ pub(super) struct Publication {
     pub(super) sinks: Vec<Box<dyn MediaSink>>,
 }
 
-/// A stream that the client plays.
-pub(super) struct Player {
-    pub(super) stream: StreamInfo,
-    pub(super) source: Box<dyn MediaSource>,
-}
-
 /// Observers that have agreed to something on which not all have decided yet. They are told of its end like those of
 /// what was accepted.
 #[derive(Default)]
@@ -96,7 +87,14 @@ enum Woken {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
-    pub(super) fn new(io: T, info: SessionInfo, observers: Observers, config: SessionConfig) -> Self {
+    /// `direct` is a way to write past `io`, if there is one.
+    pub(super) fn new(
+        io: T,
+        direct: Option<Direct>,
+        info: SessionInfo,
+        observers: Observers,
+        config: SessionConfig,
+    ) -> Self {
         let now = Instant::now();
         let machine = ServerMachine::new(config.protocol.clone(), Duration::ZERO, |bytes| rand::fill(bytes));
         let span = match info.peer_addr() {
@@ -105,6 +103,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         };
         let disposed = Box::pin(info.disposed().clone().cancelled_owned());
         let stage = (Deadline::Handshake, now + config.timeouts.handshake);
+        let outbound = OwnOutbound(Arc::new(Outbound::new(direct, info.clone(), span.clone())));
         Self {
             io,
             machine,
@@ -112,9 +111,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             observers,
             span,
             publications: Vec::new(),
-            players: Vec::new(),
             agreed: Agreed::default(),
-            outbox: Outbox::default(),
+            outbound,
             input: BytesMut::new(),
             read_size: MIN_READ,
             begun: now,
@@ -179,6 +177,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 
     /// Handles what has been read, until it needs more or the client has to read first.
     async fn handle_events(&mut self) -> Result<(), CloseReason> {
+        self.outbound.0.lock().begin_work();
         let now = self.begun.elapsed();
         while let Some(event) = self.machine.poll_event(&mut self.input, now).map_err(protocol)? {
             self.handle_event(event).await?;
@@ -205,7 +204,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             (Deadline::Handshake, timeouts.handshake)
         } else if !self.machine.is_connected() {
             (Deadline::Connect, timeouts.connect)
-        } else if self.publications.is_empty() && self.players.is_empty() {
+        } else if self.publications.is_empty() && self.outbound.0.lock().players.is_empty() {
             (Deadline::Media, timeouts.media)
         } else {
             self.stage = None;
@@ -273,13 +272,32 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     /// Writes all there is. Ready means that something else has to be done first; pending, that there is nothing to
     /// write or no room.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<Woken, CloseReason>> {
+        let outbound = Arc::clone(&self.outbound.0);
+        let media_waker = outbound.waker(cx.waker());
+        let mut state = outbound.lock();
+        state.begin_work();
+        state.form = WireForm::of(&self.machine);
+        let mut has_all = false;
         loop {
-            if self.outbox.is_empty()
-                && let Some(woken) = self.fill_outbox(cx)
-            {
-                return Poll::Ready(woken);
+            if state.outbox.is_empty() && !has_all {
+                match outbound.fill(&mut state, &media_waker) {
+                    Filled::All => has_all = true,
+                    Filled::Some => {}
+                    Filled::Event(stream, event) => {
+                        if let Some(woken) = self.handle_source_event(stream, event) {
+                            return Poll::Ready(woken);
+                        }
+                    }
+                    Filled::Panicked => return Poll::Ready(Err(CloseReason::ObserverPanicked)),
+                }
             }
-            if self.outbox.is_empty() && self.machine.output().is_empty() {
+            if state.outbox.is_empty() && self.machine.output().is_empty() {
+                if has_all {
+                    state.end_work();
+                } else {
+                    // A source with more to say than to send; others have their turn first.
+                    cx.waker().wake_by_ref();
+                }
                 self.blocked_since = None;
                 // A transport with a buffer of its own, such as TLS, may still hold some.
                 return match Pin::new(&mut self.io).poll_flush(cx) {
@@ -287,7 +305,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                     Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
                 };
             }
-            match self
+            match state
                 .outbox
                 .poll_write(Pin::new(&mut self.io), cx, self.machine.output())
             {
@@ -315,43 +333,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         }
     }
 
-    /// Takes media from the players' sources. `Some` means that one of them has ended.
-    fn fill_outbox(&mut self, cx: &mut Context<'_>) -> Option<Result<Woken, CloseReason>> {
-        let Self {
-            players,
-            outbox,
-            machine,
-            info,
-            span,
-            ..
-        } = self;
-        for player in players {
-            let stream = player.stream.id();
-            loop {
-                let mut batch = Batch::new(&mut outbox.media, stream, machine);
-                let Poll::Ready(event) = player.source.poll_fill(cx, &mut batch) else {
-                    break;
-                };
-                let dropped = player.source.take_dropped();
-                if dropped > 0 {
-                    info.counters().count_dropped(dropped);
-                    debug!(parent: &*span, dropped, "the player is slow");
-                }
-                let notice = match event {
-                    SourceEvent::Media => break,
-                    SourceEvent::Published => machine.notify_published(stream),
-                    SourceEvent::Unpublished => machine.notify_unpublished(stream),
-                    SourceEvent::Ended => {
-                        return Some(Ok(Woken::PlayEnded(stream, CloseReason::StreamEnded)));
-                    }
-                    SourceEvent::TooSlow => return Some(Err(CloseReason::TimedOut(Deadline::Write))),
-                };
-                if let Err(error) = notice {
-                    return Some(Err(protocol(error)));
-                }
-            }
-        }
-        None
+    /// Tells the client what a source has said. `Some` means that the source has ended.
+    fn handle_source_event(
+        &mut self,
+        stream: MessageStreamId,
+        event: SourceEvent,
+    ) -> Option<Result<Woken, CloseReason>> {
+        let notice = match event {
+            SourceEvent::Media => return None,
+            SourceEvent::Published => self.machine.notify_published(stream),
+            SourceEvent::Unpublished => self.machine.notify_unpublished(stream),
+            SourceEvent::Ended => return Some(Ok(Woken::PlayEnded(stream, CloseReason::StreamEnded))),
+            SourceEvent::TooSlow => return Some(Err(CloseReason::TimedOut(Deadline::Write))),
+        };
+        notice.err().map(|error| Err(protocol(error)))
     }
 
     /// The first deadline that is over ends the session; silence is first answered with a ping.
@@ -414,7 +409,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             // Fails only for streams that have ended; these need no word.
             let _ = self.machine.end_publish(publication.stream.id(), &unpublished);
         }
-        for player in &self.players {
+        let mut outbound = self.outbound.0.lock();
+        outbound.begin_work();
+        for player in &outbound.players {
             let _ = self.machine.end_play(player.stream.id());
         }
         let _ = self.machine.close();
@@ -434,8 +431,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.outbox.is_empty() || !self.machine.output().is_empty() {
-            match self
+        let mut outbound = self.outbound.0.lock();
+        while !outbound.outbox.is_empty() || !self.machine.output().is_empty() {
+            match outbound
                 .outbox
                 .poll_write(Pin::new(&mut self.io), cx, self.machine.output())
             {

@@ -17,7 +17,8 @@ use rtmp_core::message::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{Span, debug, info, trace};
 
-use super::driver::{Driver, Player, Publication, protocol};
+use super::driver::{Driver, Publication, protocol};
+use super::outbound::Player;
 use crate::{CloseReason, SessionInfo, StreamInfo, Verdict};
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
@@ -188,7 +189,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 
     /// All observers have agreed.
     fn begin_play(&mut self, player: Player) {
-        self.players.push(player);
+        self.outbound.0.lock().players.push(player);
         self.agreed.play = None;
     }
 
@@ -261,9 +262,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     }
 
     fn handle_pause(&mut self, stream: MessageStreamId, paused: bool) -> Result<(), CloseReason> {
-        if let Some(player) = self.player(stream) {
+        let paused_stream = self.with_player(stream, |player| {
             player.source.pause(paused);
-            let stream = player.stream.clone();
+            player.stream.clone()
+        });
+        if let Some(stream) = paused_stream {
             for observer in &self.observers.play {
                 observer.on_pause(&stream, paused);
             }
@@ -272,12 +275,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     }
 
     fn handle_seek(&mut self, stream: MessageStreamId, position: Duration) -> Result<(), CloseReason> {
-        let Some(player) = self.player(stream) else {
+        let sought = self.with_player(stream, |player| {
+            player.source.seek(position).map(|()| player.stream.clone())
+        });
+        let Some(sought) = sought else {
             return Ok(());
         };
-        match player.source.seek(position) {
-            Ok(()) => {
-                let stream_info = player.stream.clone();
+        match sought {
+            Ok(stream_info) => {
                 for observer in &self.observers.play {
                     observer.on_seek(&stream_info, position);
                 }
@@ -293,11 +298,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         kind: MediaKind,
         wanted: bool,
     ) -> Result<(), CloseReason> {
-        let Some(player) = self.player(stream) else {
+        let received = self.with_player(stream, |player| {
+            player.source.receive(kind, wanted);
+            player.stream.clone()
+        });
+        let Some(stream_info) = received else {
             return Ok(());
         };
-        player.source.receive(kind, wanted);
-        let stream_info = player.stream.clone();
         for observer in &self.observers.play {
             observer.on_receive(&stream_info, kind, wanted);
         }
@@ -326,10 +333,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             .map_err(protocol)
     }
 
-    fn player(&mut self, stream: MessageStreamId) -> Option<&mut Player> {
-        self.players
-            .iter_mut()
-            .find(|player| player.stream.id() == stream)
+    fn with_player<R>(&self, stream: MessageStreamId, act: impl FnOnce(&mut Player) -> R) -> Option<R> {
+        self.outbound.0.lock().player(stream).map(act)
     }
 
     async fn stop_publish(
@@ -352,16 +357,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         stream: MessageStreamId,
         reason: &CloseReason,
     ) -> Result<(), CloseReason> {
-        let Some(place) = self
-            .players
-            .iter()
-            .position(|player| player.stream.id() == stream)
-        else {
+        let Some(Player { stream, source }) = self.outbound.0.lock().remove_player(stream) else {
             return Ok(());
         };
-        // What is played next on this stream must not begin with the rest of this.
-        self.outbox.take_back(stream);
-        let Player { stream, source } = self.players.swap_remove(place);
         drop(source);
         self.tell_stopped(&stream, usize::MAX, reason).await
     }
@@ -371,7 +369,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         // First of all the names are free again.
         let publications = self.publications.drain(..).map(|publication| publication.stream);
         let publications: Vec<_> = publications.collect();
-        let players: Vec<_> = self.players.drain(..).map(|player| player.stream).collect();
+        let players = std::mem::take(&mut self.outbound.0.lock().players);
+        let players: Vec<_> = players.into_iter().map(|player| player.stream).collect();
         // There is nothing left that a panic could end.
         for stream in &publications {
             let _ = self.tell_unpublished(stream, usize::MAX, reason).await;

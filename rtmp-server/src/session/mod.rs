@@ -2,14 +2,23 @@
 
 mod driver;
 mod events;
+mod fanout;
+mod outbound;
 mod outbox;
+mod tcp;
 
 use std::fmt;
 use std::net::SocketAddr;
 
+use std::sync::Arc;
+
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 
 use driver::Driver;
+pub(crate) use fanout::Fanout;
+use outbound::Direct;
+use tcp::SharedTcp;
 
 use crate::{CloseReason, Observers, SessionConfig, SessionInfo};
 
@@ -73,9 +82,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> ServerSession<T> {
     /// Dropping the future closes the connection and gives back its streams, but the observers' closing calls are not
     /// made. [`SessionInfo::dispose`] ends a session in order.
     pub async fn run(self) -> CloseReason {
-        Driver::new(self.io, self.info, self.observers, self.config)
+        Driver::new(self.io, None, self.info, self.observers, self.config)
             .run()
             .await
+    }
+}
+
+impl ServerSession<TcpStream> {
+    /// The same, with media written by the fan-out.
+    pub(crate) async fn run_with(self, fanout: Arc<Fanout>) -> CloseReason {
+        let socket = Arc::new(self.io);
+        let direct = Direct {
+            socket: Arc::clone(&socket),
+            fanout,
+        };
+        Driver::new(
+            SharedTcp(socket),
+            Some(direct),
+            self.info,
+            self.observers,
+            self.config,
+        )
+        .run()
+        .await
     }
 }
 

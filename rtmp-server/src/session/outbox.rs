@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use rtmp_core::chunk::MessageStreamId;
 use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
 
 use crate::Batch;
 use crate::source::Piece;
@@ -46,18 +47,26 @@ impl Outbox {
                     .poll_write(cx, self.media.front().map_or(&[], Piece::wire))
             )?,
             (0, control) => ready!(io.as_mut().poll_write(cx, control))?,
-            (_, control) => ready!(self.poll_write_many(io, cx, control))?,
+            (_, control) => {
+                ready!(self.with_slices(control, |slices| io.as_mut().poll_write_vectored(cx, slices)))?
+            }
         };
         self.advance(written, control);
         Poll::Ready(Ok(written))
     }
 
-    fn poll_write_many(
-        &self,
-        io: Pin<&mut impl AsyncWrite>,
-        cx: &mut Context<'_>,
-        control: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    /// Writes media once, if the socket takes any now. Only if nothing of the protocol is to be written.
+    pub(super) fn try_write(&mut self, socket: &TcpStream) -> io::Result<usize> {
+        let written = match self.media.front() {
+            Some(piece) if self.media.len() == 1 => socket.try_write(piece.wire())?,
+            _ => self.with_slices(&[], |slices| socket.try_write_vectored(slices))?,
+        };
+        self.advance_media(written);
+        Ok(written)
+    }
+
+    /// Shows all that is to be written, in order.
+    fn with_slices<R>(&self, control: &[u8], write: impl FnOnce(&[IoSlice<'_>]) -> R) -> R {
         const MAX_SLICES: usize = Batch::MAX_PIECES + 1;
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let mut count = 0;
@@ -70,7 +79,7 @@ impl Outbox {
             *slice = IoSlice::new(piece);
             count += 1;
         }
-        io.poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
+        write(slices.get(..count).unwrap_or_default())
     }
 
     fn advance(&mut self, mut written: usize, control: &mut BytesMut) {

@@ -1,0 +1,223 @@
+//! What goes to the client, for the session's task and for whoever wakes it.
+//!
+//! The task writes protocol bytes, waits for room and keeps the deadlines. While it has nothing to write it lets the
+//! [`Fanout`] write media in its place, if the transport allows that; as soon as something is left over, it goes on
+//! itself.
+
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use futures::task::AtomicWaker;
+use rtmp_core::chunk::MessageStreamId;
+use tokio::net::TcpStream;
+use tracing::{Span, debug};
+
+use super::fanout::Fanout;
+use super::outbox::Outbox;
+use crate::source::WireForm;
+use crate::{Batch, MediaSource, SessionInfo, SourceEvent, StreamInfo};
+
+/// A stream that the client plays.
+pub(super) struct Player {
+    pub(super) stream: StreamInfo,
+    pub(super) source: Box<dyn MediaSource>,
+}
+
+/// The way to write without the session's task.
+pub(super) struct Direct {
+    pub(super) socket: Arc<TcpStream>,
+    pub(super) fanout: Arc<Fanout>,
+}
+
+/// Where media wait for the client. A source that has media wakes it, not the task.
+pub(super) struct Outbound {
+    state: Mutex<State>,
+    /// It waits in the fan-out.
+    is_queued: AtomicBool,
+    direct: Option<Direct>,
+    /// Wakes the session's task.
+    task: AtomicWaker,
+    info: SessionInfo,
+    span: Span,
+}
+
+pub(super) struct State {
+    pub(super) players: Vec<Player>,
+    pub(super) outbox: Outbox,
+    pub(super) form: WireForm,
+    /// The task has nothing to do but to wait, so the fan-out may write.
+    is_idle: bool,
+    /// What a source has said to the fan-out, for the task to act upon.
+    event: Option<(MessageStreamId, SourceEvent)>,
+    has_panicked: bool,
+}
+
+/// What the sources have to say.
+pub(super) enum Filled {
+    /// They have no more, and wake when they do.
+    All,
+    /// They may have more.
+    Some,
+    Event(MessageStreamId, SourceEvent),
+    /// One has panicked.
+    Panicked,
+}
+
+impl Outbound {
+    pub(super) fn new(direct: Option<Direct>, info: SessionInfo, span: Span) -> Self {
+        Self {
+            state: Mutex::new(State {
+                players: Vec::new(),
+                outbox: Outbox::default(),
+                form: WireForm::default(),
+                is_idle: false,
+                event: None,
+                has_panicked: false,
+            }),
+            is_queued: AtomicBool::new(false),
+            direct,
+            task: AtomicWaker::new(),
+            info,
+            span,
+        }
+    }
+
+    /// Locked for some writes that do not wait, and never across an await.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What sources wake from the turn of the session's task on.
+    pub(super) fn waker(self: &Arc<Self>, task: &Waker) -> Waker {
+        if self.direct.is_none() {
+            return task.clone();
+        }
+        self.task.register(task);
+        Waker::from(Arc::clone(self))
+    }
+
+    /// Takes what the sources have, if nothing is on its way.
+    pub(super) fn fill(&self, state: &mut State, waker: &Waker) -> Filled {
+        if mem::take(&mut state.has_panicked) {
+            return Filled::Panicked;
+        }
+        if let Some((stream, event)) = state.event.take() {
+            return Filled::Event(stream, event);
+        }
+        let mut filled = Filled::All;
+        for Player { stream, source } in &mut state.players {
+            let mut batch = Batch::new(&mut state.outbox.media, stream.id(), state.form);
+            let polled = source.poll_fill(&mut Context::from_waker(waker), &mut batch);
+            let dropped = source.take_dropped();
+            if dropped > 0 {
+                self.info.counters().count_dropped(dropped);
+                debug!(parent: &self.span, dropped, "the player is slow");
+            }
+            match polled {
+                Poll::Pending => {}
+                Poll::Ready(SourceEvent::Media) => filled = Filled::Some,
+                Poll::Ready(event) => return Filled::Event(stream.id(), event),
+            }
+        }
+        filled
+    }
+
+    /// Writes media in the place of the session's task, as far as the system takes them at once. `spare` is an outbox
+    /// to use meanwhile, so that those who keep nothing need no memory for it.
+    pub(super) fn write_now(self: Arc<Self>, spare: &mut Outbox) {
+        // From here on whoever wakes queues it up anew.
+        self.is_queued.swap(false, Ordering::AcqRel);
+        let mut state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(error)) => error.into_inner(),
+            // The task is at it.
+            Err(TryLockError::WouldBlock) => return self.task.wake(),
+        };
+        let Some(Direct { socket, .. }) = self.direct.as_ref().filter(|_| state.is_idle) else {
+            return self.task.wake();
+        };
+        let state = &mut *state;
+        mem::swap(&mut state.outbox, spare);
+        let waker = Waker::from(Arc::clone(&self));
+        let filled = catch_unwind(AssertUnwindSafe(|| self.fill(state, &waker)));
+        match filled {
+            Ok(Filled::All) => {}
+            Ok(Filled::Some) => state.is_idle = false,
+            Ok(Filled::Event(stream, event)) => {
+                state.event = Some((stream, event));
+                state.is_idle = false;
+            }
+            Ok(Filled::Panicked) | Err(_) => {
+                state.has_panicked = true;
+                state.is_idle = false;
+            }
+        }
+        if !state.outbox.is_empty()
+            // What went wrong the task finds out by itself.
+            && let Ok(written) = state.outbox.try_write(socket)
+        {
+            self.info.counters().count_sent(written);
+        }
+        if state.outbox.is_empty() {
+            mem::swap(&mut state.outbox, spare);
+        } else {
+            state.is_idle = false;
+        }
+        if !state.is_idle {
+            self.task.wake();
+        }
+    }
+}
+
+impl Wake for Outbound {
+    fn wake(self: Arc<Self>) {
+        if let Some(Direct { fanout, .. }) = &self.direct
+            && !self.is_queued.swap(true, Ordering::AcqRel)
+        {
+            fanout.push(Arc::clone(&self));
+        }
+    }
+}
+
+impl State {
+    /// The task has something to do, and what it sends comes first.
+    pub(super) fn begin_work(&mut self) {
+        self.is_idle = false;
+    }
+
+    /// The task waits, and has written everything.
+    pub(super) fn end_work(&mut self) {
+        self.is_idle = true;
+    }
+
+    /// Takes a player away, and what was not begun of its media: what is played next on this stream must not begin with
+    /// the rest of this.
+    pub(super) fn remove_player(&mut self, stream: MessageStreamId) -> Option<Player> {
+        let is_wanted = |player: &Player| player.stream.id() == stream;
+        let place = self.players.iter().position(is_wanted)?;
+        self.outbox.take_back(stream);
+        if self.event.is_some_and(|(of, _)| of == stream) {
+            self.event = None;
+        }
+        Some(self.players.swap_remove(place))
+    }
+
+    pub(super) fn player(&mut self, stream: MessageStreamId) -> Option<&mut Player> {
+        self.players
+            .iter_mut()
+            .find(|player| player.stream.id() == stream)
+    }
+}
+
+/// The session's own hold on its [`Outbound`]. With it go the players: their wakers may still be anywhere.
+pub(super) struct OwnOutbound(pub(super) Arc<Outbound>);
+
+impl Drop for OwnOutbound {
+    fn drop(&mut self) {
+        let players = mem::take(&mut self.0.lock().players);
+        drop(players);
+    }
+}
