@@ -115,11 +115,7 @@ impl<'a> Batch<'a> {
     /// More than a socket takes at a time would only sit here.
     const MAX_LEN: usize = 256 << 10;
 
-    pub(crate) fn new(
-        pieces: &'a mut VecDeque<Piece>,
-        stream: MessageStreamId,
-        form: WireForm,
-    ) -> Self {
+    pub(crate) fn new(pieces: &'a mut VecDeque<Piece>, stream: MessageStreamId, form: WireForm) -> Self {
         Self {
             pieces,
             stream,

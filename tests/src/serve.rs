@@ -102,9 +102,12 @@ impl RunningServer {
     ///
     /// If the server does not listen.
     pub async fn dial(&self) -> TcpStream {
-        TcpStream::connect(self.addr)
+        let socket = TcpStream::connect(self.addr)
             .await
-            .expect("a server that listens")
+            .expect("a server that listens");
+        // Small answers of the client would wait 40 ms for an acknowledgement.
+        socket.set_nodelay(true).expect("an open socket");
+        socket
     }
 
     /// A client that is connected to an application.

@@ -24,7 +24,9 @@ use tracing::{Span, debug, info_span, warn};
 
 use super::outbound::{Direct, Filled, Outbound, OwnOutbound};
 use crate::source::WireForm;
-use crate::{CloseReason, Deadline, MediaSink, Observers, SessionConfig, SessionInfo, SourceEvent, StreamInfo};
+use crate::{
+    CloseReason, Deadline, MediaSink, Observers, SessionConfig, SessionInfo, SourceEvent, StreamInfo,
+};
 
 /// The read buffer begins at this size, which is plenty for a player, and grows with what arrives at once.
 const MIN_READ: usize = 2 << 10;

@@ -4,6 +4,7 @@
 //! [`Fanout`] write media in its place, if the transport allows that; as soon as something is left over, it goes on
 //! itself.
 
+use std::hint::black_box;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures::task::AtomicWaker;
 use rtmp_core::chunk::MessageStreamId;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tracing::{Span, debug};
 
@@ -123,6 +125,16 @@ impl Outbound {
             }
         }
         filled
+    }
+
+    /// Looks at what [`write_now`](Self::write_now) needs. Between writes the processor would wait for the memory of
+    /// one client after the other; several of these it fetches at the same time.
+    pub(super) fn touch(&self) {
+        black_box(self.is_queued.load(Ordering::Relaxed));
+        black_box(self.info.counters().bytes_sent());
+        if let Some(Direct { socket, .. }) = &self.direct {
+            black_box(socket.try_io(Interest::WRITABLE, || Ok(())).is_ok());
+        }
     }
 
     /// Writes media in the place of the session's task, as far as the system takes them at once. `spare` is an outbox
