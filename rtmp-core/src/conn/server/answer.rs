@@ -168,6 +168,17 @@ impl ServerMachine {
         )
     }
 
+    /// Tells a player something about what it plays, such as
+    /// [`StatusCode::PlayInsufficientBandwidth`]. Playback goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn notify_player(&mut self, stream: MessageStreamId, status: &Status) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "tell the player")?;
+        self.send_status(stream, status)
+    }
+
     /// Says that a stream is paused, or goes on.
     ///
     /// # Errors
