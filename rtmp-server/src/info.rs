@@ -11,6 +11,7 @@ use rtmp_core::conn::ProtocolError;
 use rtmp_core::message::{ConnectRequest, Shortened};
 use tokio_util::sync::CancellationToken;
 
+use crate::relay::Lag;
 use crate::statistics::{Counters, Statistics};
 
 /// Numbers a session, uniquely within the process. It stands in every log line of the session.
@@ -247,6 +248,10 @@ pub enum CloseReason {
     /// A stage took too long.
     #[error("{0}")]
     TimedOut(Deadline),
+    /// A player was too slow for its source, such as a relay with
+    /// [`SlowPlayers::Disconnect`](crate::relay::SlowPlayers::Disconnect).
+    #[error("the player was too slow: {0}")]
+    TooSlow(Lag),
     /// The client broke the protocol or a limit.
     #[error("the client broke the protocol")]
     Protocol(#[source] Arc<ProtocolError>),

@@ -11,6 +11,8 @@ use rtmp_core::chunk::{FramedMessage, MessageStreamId};
 use rtmp_core::conn::ServerMachine;
 use rtmp_core::message::{MediaKind, Status, StatusCode};
 
+use crate::relay::{Lag, PlayerConfig};
+
 /// Takes the media of one publisher. Dropping it ends the publication, however that came.
 pub trait MediaSink: Send {
     /// Takes one message, in order. This is the hot path: clone the message (that costs no copy) and return.
@@ -30,6 +32,12 @@ pub trait MediaSource: Send {
     /// It is called again when the batch is on its way to the player, so a source that keeps its media in shared
     /// memory holds nothing for a slow player but its place.
     fn poll_fill(&mut self, cx: &mut Context<'_>, batch: &mut Batch<'_>) -> Poll<SourceEvent>;
+
+    /// Takes the settings that an observer has [granted](crate::PlayGrant::player), before anything else. A source to
+    /// which they mean nothing ignores them, and does so by default.
+    fn configure(&mut self, config: &PlayerConfig) {
+        let _ = config;
+    }
 
     /// Stops giving media, or goes on.
     fn pause(&mut self, paused: bool);
@@ -68,8 +76,10 @@ pub enum SourceEvent {
     Unpublished,
     /// There will be no more media.
     Ended,
-    /// The player is too slow for the source to go on.
-    TooSlow,
+    /// The player is too slow to get everything, and is told. Media follow.
+    Lagging(Lag),
+    /// The player is too slow for the source to go on. The player is told, and its session ends.
+    TooSlow(Lag),
 }
 
 /// A message in wire form, on its way to a player.

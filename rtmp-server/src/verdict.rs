@@ -5,6 +5,7 @@ use std::fmt;
 use rtmp_amf::amf0::{Object, Value};
 use rtmp_core::message::{ConnectReply, Status, StatusCode};
 
+use crate::relay::PlayerConfig;
 use crate::{MediaSink, MediaSource};
 
 /// An observer's answer: yes with what it grants, or no with the status that the client is told.
@@ -87,6 +88,7 @@ impl fmt::Debug for PublishGrant {
 #[derive(Default)]
 pub struct PlayGrant {
     pub(crate) rename: Option<String>,
+    pub(crate) player: Option<PlayerConfig>,
     pub(crate) source: Option<Box<dyn MediaSource>>,
 }
 
@@ -95,6 +97,14 @@ impl PlayGrant {
     #[must_use]
     pub fn rename(mut self, name: impl Into<String>) -> Self {
         self.rename = Some(name.into());
+        self
+    }
+
+    /// How the player is treated, if not as the [relay](crate::Relay) treats all. Of several observers the first that
+    /// grants this is heard.
+    #[must_use]
+    pub fn player(mut self, config: PlayerConfig) -> Self {
+        self.player = Some(config);
         self
     }
 

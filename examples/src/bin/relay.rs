@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use rtmp_examples::{failure, init_logging, seconds, stop_signal};
-use rtmp_server::relay::{RelayConfig, SlowPlayers, TakeOver};
+use rtmp_server::relay::{Handover, RelayConfig, SlowPlayers, TakeOver};
 use rtmp_server::{Observers, Relay, Server, ServerConfig, ServerError};
 
 /// Serves live streams: whoever publishes rtmp://HOST/APP/NAME is seen by all who play it.
@@ -16,25 +16,89 @@ struct Options {
     #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:1935")]
     listen: String,
 
-    /// Let players begin with the next keyframe instead of the last one
+    /// Keep the newest group of pictures, so that players begin with a picture at once
+    #[arg(long, value_name = "ON|OFF", value_enum, default_value_t = Switch::On)]
+    gop_cache: Switch,
+
+    /// Let players begin at the newest keyframe only if it is no older; otherwise with the next
+    #[arg(long, value_name = "MILLISECONDS")]
+    join_within: Option<u64>,
+
+    /// What happens to players that can not keep up: skip (to the newest keyframe), drop-video (and keep the sound),
+    /// disconnect=SECONDS (once they are so far behind), keep (and let them fall behind, up to 32 MiB)
+    #[arg(long, value_name = "POLICY", value_parser = Slow::parse, default_value = "skip")]
+    slow: Slow,
+
+    /// How long players wait for a first publisher
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
+    wait: Duration,
+
+    /// How long players stay when their publisher has gone
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
+    grace: Duration,
+
+    /// Do not tell players that their publisher has gone: media go on when it is back, and so do their times
     #[arg(long)]
-    no_gop_cache: bool,
+    seamless: bool,
 
-    /// Seconds that players wait for a publisher
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    wait: u64,
-
-    /// Disconnect players that can not keep up, instead of letting them skip to a keyframe
-    #[arg(long)]
-    disconnect_slow: bool,
-
-    /// Let a publisher take over a name whose publisher has sent nothing for so many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    take_over_after: Option<Duration>,
+    /// Who gets a name that is being published already: the first (refuse), the second (always), or the second if the
+    /// first has sent nothing for so long (SECONDS)
+    #[arg(long, value_name = "POLICY", value_parser = parse_take_over, default_value = "refuse")]
+    take_over: TakeOver,
 
     /// Connections that may be open at a time
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
     max_connections: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+/// What happens to slow players, and when.
+#[derive(Clone, Copy, Debug)]
+struct Slow {
+    policy: SlowPlayers,
+    after: Option<Duration>,
+}
+
+impl Slow {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (policy, after) = match text {
+            "skip" => (SlowPlayers::SkipToKeyframe, None),
+            "drop-video" => (SlowPlayers::DropVideo, None),
+            "keep" => (SlowPlayers::Keep, None),
+            _ => {
+                let after = text
+                    .strip_prefix("disconnect=")
+                    .ok_or("skip, drop-video, disconnect=SECONDS or keep")?;
+                (SlowPlayers::Disconnect, Some(seconds(after)?))
+            }
+        };
+        Ok(Self { policy, after })
+    }
+
+    fn apply(self, config: RelayConfig) -> RelayConfig {
+        let config = config.slow_players(self.policy);
+        match self.after {
+            // As many bytes as come in that time at 25 Mb/s, so that it is the time that counts.
+            Some(time) => {
+                let millis = usize::try_from(time.as_millis()).unwrap_or(usize::MAX);
+                config.max_lag(time).max_lag_len(millis.saturating_mul(3125))
+            }
+            None => config,
+        }
+    }
+}
+
+fn parse_take_over(text: &str) -> Result<TakeOver, String> {
+    match text {
+        "refuse" => Ok(TakeOver::Refuse),
+        "always" => Ok(TakeOver::Always),
+        _ => Ok(TakeOver::IfSilent(seconds(text)?)),
+    }
 }
 
 #[tokio::main]
@@ -48,20 +112,21 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(options: Options) -> Result<(), ServerError> {
-    let slow_players = if options.disconnect_slow {
-        SlowPlayers::Disconnect
+    let handover = if options.seamless {
+        Handover::Seamless
     } else {
-        SlowPlayers::SkipToKeyframe
+        Handover::Announced
     };
-    let relay = RelayConfig::default()
-        .gop_cache(!options.no_gop_cache)
-        .wait_for_publisher(Duration::from_secs(options.wait))
-        .take_over(
-            options
-                .take_over_after
-                .map_or(TakeOver::Refuse, TakeOver::IfSilent),
-        )
-        .slow_players(slow_players);
+    let mut relay = RelayConfig::default()
+        .gop_cache(options.gop_cache == Switch::On)
+        .wait_for_publisher(options.wait)
+        .grace(options.grace)
+        .handover(handover)
+        .take_over(options.take_over);
+    if let Some(millis) = options.join_within {
+        relay = relay.join_within(Duration::from_millis(millis));
+    }
+    let relay = options.slow.apply(relay);
     let server = Server::bind(options.listen)
         .await?
         .observers(Observers::new().relay(Relay::new(relay)))

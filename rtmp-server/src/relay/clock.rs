@@ -12,7 +12,7 @@ pub enum BackwardTime {
     /// Holds each kind of media at its latest time until the publisher is there again.
     Hold,
     /// Goes on from the latest time, moving all later times by the same amount. Players see one stream that never goes
-    /// back, also across publishers.
+    /// back, and another publisher goes on where the last one was, wherever its own time begins.
     Rebase,
 }
 
@@ -23,14 +23,33 @@ pub(super) struct Clock {
     latest: [Option<Timestamp>; 3],
     /// What is added to the publisher's times.
     shift: u32,
+    /// Another publisher has begun, and where its time begins is not known yet.
+    at_seam: bool,
 }
 
 impl Clock {
-    /// The time at which players get a message.
-    pub(super) fn place(&mut self, kind: MediaKind, timestamp: Timestamp, policy: BackwardTime) -> Timestamp {
+    /// The time at which players get a message. Only audio and video move the clock, or data if there is nothing else:
+    /// encoders give configuration and data any time, often zero.
+    pub(super) fn place(
+        &mut self,
+        kind: MediaKind,
+        timestamp: Timestamp,
+        is_configuration: bool,
+        policy: BackwardTime,
+    ) -> Timestamp {
         if policy == BackwardTime::PassOn {
             return timestamp;
         }
+        let moves_clock = !is_configuration && (!kind.is_data() || self.latest_of_media().is_none());
+        if self.at_seam
+            && let Some(latest) = self.latest_of_media().or(self.latest_of_data())
+        {
+            if !moves_clock {
+                return latest;
+            }
+            self.shift = latest.millis_since(timestamp);
+        }
+        self.at_seam &= !moves_clock;
         let [audio, video, data] = &mut self.latest;
         let latest = match kind {
             MediaKind::Audio => audio,
@@ -41,7 +60,7 @@ impl Clock {
         if let Some(latest) = *latest
             && latest.is_after(placed)
         {
-            if policy == BackwardTime::Rebase {
+            if policy == BackwardTime::Rebase && moves_clock {
                 self.shift = self.shift.wrapping_add(latest.millis_since(placed));
             }
             placed = latest;
@@ -50,10 +69,26 @@ impl Clock {
         placed
     }
 
-    /// Another publisher begins. Only with [`BackwardTime::Rebase`] does it go on where the last one was.
+    /// Another publisher begins. Only with [`BackwardTime::Rebase`] does it go on where the last one was, wherever its
+    /// own time begins.
     pub(super) fn restart(&mut self, policy: BackwardTime) {
-        if policy != BackwardTime::Rebase {
+        if policy == BackwardTime::Rebase {
+            self.at_seam = true;
+        } else {
             *self = Self::default();
+        }
+    }
+
+    fn latest_of_data(&self) -> Option<Timestamp> {
+        let [_, _, data] = self.latest;
+        data
+    }
+
+    fn latest_of_media(&self) -> Option<Timestamp> {
+        let [audio, video, _] = self.latest;
+        match (audio, video) {
+            (Some(audio), Some(video)) if audio.is_after(video) => Some(audio),
+            (audio, video) => video.or(audio),
         }
     }
 }
@@ -66,7 +101,7 @@ mod tests {
         let mut clock = Clock::default();
         let place = |&(kind, millis)| {
             clock
-                .place(kind, Timestamp::from_millis(millis), policy)
+                .place(kind, Timestamp::from_millis(millis), false, policy)
                 .as_millis()
         };
         times.iter().map(place).collect()
@@ -111,5 +146,48 @@ mod tests {
         for policy in [BackwardTime::PassOn, BackwardTime::Hold, BackwardTime::Rebase] {
             assert_eq!(placed(policy, &times), [u32::MAX - 10, 13]);
         }
+    }
+
+    #[test]
+    fn another_publisher_goes_on_where_the_last_was_wherever_its_time_begins() {
+        for begin in [0, 5000, 9_000_000, u32::MAX - 20] {
+            let mut clock = Clock::default();
+            let place = |clock: &mut Clock, kind, millis: u32, is_configuration| {
+                let timestamp = Timestamp::ZERO.wrapping_add(millis);
+                clock
+                    .place(kind, timestamp, is_configuration, BackwardTime::Rebase)
+                    .as_millis()
+            };
+            place(&mut clock, MediaKind::Video, 5000, false);
+            place(&mut clock, MediaKind::Audio, 4990, false);
+            clock.restart(BackwardTime::Rebase);
+            let placed = [
+                place(&mut clock, MediaKind::Data, 0, true),
+                place(&mut clock, MediaKind::Video, 0, true),
+                place(&mut clock, MediaKind::Video, begin, false),
+                place(&mut clock, MediaKind::Audio, begin.wrapping_add(10), false),
+                place(&mut clock, MediaKind::Video, begin.wrapping_add(40), false),
+            ];
+            assert_eq!(placed, [5000, 5000, 5000, 5010, 5040], "{begin}");
+        }
+    }
+
+    #[test]
+    fn configuration_and_data_at_zero_move_no_clock() {
+        let mut clock = Clock::default();
+        let mut place = |kind, millis, is_configuration| {
+            let timestamp = Timestamp::from_millis(millis);
+            clock
+                .place(kind, timestamp, is_configuration, BackwardTime::Rebase)
+                .as_millis()
+        };
+        let placed = [
+            place(MediaKind::Video, 5000, false),
+            place(MediaKind::Data, 5000, false),
+            place(MediaKind::Video, 0, true),
+            place(MediaKind::Data, 0, false),
+            place(MediaKind::Video, 5040, false),
+        ];
+        assert_eq!(placed, [5000, 5000, 5000, 5000, 5040]);
     }
 }

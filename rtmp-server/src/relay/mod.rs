@@ -37,25 +37,31 @@
 
 mod clock;
 mod config;
+mod configuration;
+mod feed;
 mod history;
 mod overview;
 mod player;
 mod publisher;
+mod readers;
 mod registry;
+mod slow;
 mod stream;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use rtmp_core::message::{ConnectRequest, PlayRequest, PublishRequest, StatusCode};
+use rtmp_core::{MediaMessage, Timestamp};
 
 pub use clock::BackwardTime;
-pub use config::{RelayConfig, SlowPlayers, TakeOver, Unplayable};
+pub use config::{Handover, PlayerConfig, RelayConfig, TakeOver, Unplayable};
 pub use overview::{StreamOverview, Track};
 use player::Player;
 pub use player::RelayPlayer;
-pub use publisher::RelayPublisher;
+pub use publisher::{RelayPublisher, RelayStandIn};
 use registry::{Registry, StreamKey};
+pub use slow::{Lag, SlowPlayers};
 
 use crate::{PlayGrant, PlayObserver, PublishGrant, PublishObserver, SessionInfo, Verdict};
 
@@ -87,9 +93,9 @@ pub struct Relay {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RelayStatistics {
-    /// Streams that have a publisher or players.
+    /// Streams that have a publisher, players, or somebody who stands in.
     pub streams: usize,
-    /// Streams that have a publisher.
+    /// Streams that have a publisher; who stands in is none.
     pub publishers: usize,
     /// Players of all streams.
     pub players: usize,
@@ -122,10 +128,26 @@ impl Relay {
         RelayPublisher::claim(&self.registry, StreamKey::new(app, name), None)
     }
 
+    /// Stands in for the publisher from within the process while there is none, until the handle is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`NameTaken`] if somebody stands in already.
+    pub fn stand_in(&self, app: &str, name: &str) -> Result<RelayStandIn, NameTaken> {
+        RelayStandIn::claim(&self.registry, StreamKey::new(app, name))
+    }
+
     /// Plays within the process, whether there is a publisher or not.
     #[must_use]
     pub fn play(&self, app: &str, name: &str) -> RelayPlayer {
-        RelayPlayer::new(Player::join(&self.registry, StreamKey::new(app, name)))
+        self.play_with(app, name, PlayerConfig::default())
+    }
+
+    /// The same for a player with settings of its own.
+    #[must_use]
+    pub fn play_with(&self, app: &str, name: &str, config: PlayerConfig) -> RelayPlayer {
+        let player = Player::join(&self.registry, StreamKey::new(app, name), &config);
+        RelayPlayer::new(player)
     }
 
     /// What the relay holds at the moment. It looks at every stream, so it is not for every message.
@@ -134,17 +156,25 @@ impl Relay {
         self.registry.statistics()
     }
 
-    /// All streams that have a publisher or players, with their tracks, in no order. It looks at every stream, so it is
+    /// All streams that have a publisher, players, or somebody who stands in, with their tracks, in no order. It looks at every stream, so it is
     /// not for every message.
     #[must_use]
     pub fn streams(&self) -> Vec<StreamOverview> {
         self.registry.overview()
     }
 
-    /// How many streams have a publisher or players.
+    /// How many streams have a publisher, players, or somebody who stands in.
     #[must_use]
     pub fn stream_count(&self) -> usize {
         self.registry.len()
+    }
+}
+
+/// A message with another time.
+fn at(message: &MediaMessage, timestamp: Timestamp) -> MediaMessage {
+    MediaMessage {
+        timestamp,
+        ..message.clone()
     }
 }
 

@@ -21,6 +21,8 @@ pub struct StreamOverview {
     pub has_publisher: bool,
     /// The session of the publisher, if it is not the application itself.
     pub publisher: Option<SessionInfo>,
+    /// Whether the players get the media of a [stand-in](super::RelayStandIn).
+    pub is_stand_in_on_air: bool,
     /// How many players it has.
     pub players: usize,
     /// Its tracks, as far as its sequence headers and its newest messages tell.

@@ -6,15 +6,18 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
+use rtmp_core::MediaMessage;
 use rtmp_core::message::{MediaKind, Playable};
-use rtmp_core::{MediaMessage, Timestamp};
 use tokio::time::Sleep;
 
-use super::SlowPlayers;
-use super::history::Entry;
+use super::history::{Entry, History};
+use super::readers::PatientId;
 use super::registry::{Registry, StreamKey};
+use super::slow::LagLimit;
 use super::stream::{LiveStream, SleepPlace, StreamState};
+use super::{Handover, Lag, PlayerConfig, SlowPlayers, at};
 use crate::{Batch, MediaSource, SourceEvent};
 
 /// Where a player's messages go.
@@ -44,19 +47,31 @@ pub(super) struct Player {
     registry: Arc<Registry>,
     key: StreamKey,
     stream: Arc<LiveStream>,
+    limit: LagLimit,
+    /// How old the keyframe may be that it begins at.
+    join_within: Option<Duration>,
+    /// Its place among those for whom the history keeps more than for all.
+    patient: Option<PatientId>,
     /// The number of the next message.
     next: u64,
     /// The publisher whose media it gets, and whether that one was there when last asked.
     epoch: u64,
     has_publisher: bool,
+    /// It has had a publisher.
+    was_served: bool,
+    /// It is past its first message.
+    has_begun: bool,
     /// The configuration up to `next` is owed, from this number on.
     owes_configuration_from: Option<u64>,
-    /// Video is left out up to the next keyframe.
+    /// Video is left out up to the next keyframe, and that is not before this number.
     awaits_keyframe: bool,
+    keyframe_from: u64,
     /// What is left out meanwhile is its own fault.
     is_skipping: bool,
     /// It has not caught up since it joined, so being behind is no fault of its own.
     is_catching_up: bool,
+    /// It was told that it is too slow, and has not caught up since.
+    is_told: bool,
     paused: bool,
     wants_audio: bool,
     wants_video: bool,
@@ -70,12 +85,12 @@ pub(super) struct Player {
 
 impl Player {
     /// Joins a stream, whether there is a publisher or not.
-    pub(super) fn join(registry: &Arc<Registry>, key: StreamKey) -> Self {
+    pub(super) fn join(registry: &Arc<Registry>, key: StreamKey, config: &PlayerConfig) -> Self {
         let stream = registry.enter(&key, |stream| {
-            stream.lock().player_count += 1;
+            stream.lock().readers.count += 1;
             Arc::clone(stream)
         });
-        Self::begin(registry, key, stream, None)
+        Self::begin(registry, key, stream, None, config)
     }
 
     /// Joins a stream if it has a publisher, or if the relay lets players wait for one.
@@ -87,11 +102,17 @@ impl Player {
         let may_wait = !registry.config.wait_for_publisher.is_zero();
         let stream = registry.enter(&key, |stream| {
             let mut state = stream.lock();
-            let served = state.has_publisher || may_wait;
-            state.player_count += usize::from(served);
+            let served = state.feeds.is_on_air() || may_wait;
+            state.readers.count += usize::from(served);
             served.then(|| Arc::clone(stream))
         })?;
-        Some(Self::begin(registry, key, stream, plays))
+        Some(Self::begin(
+            registry,
+            key,
+            stream,
+            plays,
+            &PlayerConfig::default(),
+        ))
     }
 
     fn begin(
@@ -99,18 +120,26 @@ impl Player {
         key: StreamKey,
         stream: Arc<LiveStream>,
         plays: Option<Playable>,
+        config: &PlayerConfig,
     ) -> Self {
         let mut player = Self {
             registry: Arc::clone(registry),
             key,
             stream,
+            limit: registry.config.lag_limit(),
+            join_within: None,
+            patient: None,
             next: 0,
             epoch: 0,
             has_publisher: false,
+            was_served: false,
+            has_begun: false,
             owes_configuration_from: None,
             awaits_keyframe: true,
+            keyframe_from: 0,
             is_skipping: false,
             is_catching_up: true,
+            is_told: false,
             paused: false,
             wants_audio: true,
             wants_video: true,
@@ -119,103 +148,153 @@ impl Player {
             sleep: SleepPlace::default(),
             wait: None,
         };
-        let stream = Arc::clone(&player.stream);
-        let state = stream.lock();
-        player.epoch = state.epoch;
-        player.has_publisher = state.has_publisher;
-        // What a publisher that is gone has left behind is of no use to a newcomer.
-        let history = &state.history;
-        let next = if state.has_publisher {
-            history.join_at()
-        } else {
-            history.end()
-        };
-        player.start_at(next, &state);
-        drop(state);
+        player.enter_with(config);
         player
     }
 
-    fn start_at(&mut self, next: u64, state: &StreamState) {
-        self.next = next;
-        self.awaits_keyframe = !(state.history.has_gop() && next == state.history.join_at());
-        self.owes_configuration_from = Some(0);
-        self.is_catching_up = true;
-        self.is_skipping = false;
+    /// Takes its settings, and its place unless it has begun.
+    fn enter_with(&mut self, config: &PlayerConfig) {
+        let common = &self.registry.config;
+        self.limit = config.lag_limit(common);
+        self.join_within = config.join_limit(common);
+        let stream = Arc::clone(&self.stream);
+        let mut state = stream.lock();
+        if !self.has_begun {
+            let history = &state.history;
+            self.epoch = history.epoch();
+            self.has_publisher = state.feeds.is_on_air();
+            self.was_served = self.has_publisher;
+            if self.has_publisher {
+                self.next = history.join_at(self.join_within);
+                self.owes_configuration_from = Some(0);
+            } else {
+                // What a publisher that is gone has left behind is of no use to a newcomer. Of the next it gets all.
+                self.next = history.end();
+                self.owes_configuration_from = None;
+            }
+        }
+        let common = common.lag_limit().max;
+        let readers = &mut state.readers;
+        if let Some(patient) = self.patient.take() {
+            readers.leave_patient(patient);
+        }
+        if self.limit.needs_more_than(common) {
+            self.patient = Some(readers.enter_patient(self.next));
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, outlet: &mut impl Outlet) -> Poll<SourceEvent> {
         let stream = Arc::clone(&self.stream);
         let mut state = stream.lock();
-        if state.epoch == self.epoch {
-            if let Some(event) = self.take(&state, outlet) {
-                let has_all = event == SourceEvent::Media && self.next == state.history.end();
-                if has_all && self.has_publisher && state.has_publisher {
-                    state.sleep(&mut self.sleep, cx.waker());
-                    return Poll::Pending;
-                }
-                return Poll::Ready(event);
+        let event = self.advance(&state, outlet);
+        if let Some(patient) = self.patient {
+            state.readers.move_patient(patient, self.next);
+        }
+        match event {
+            // There is no more for now, so this need not be asked for again.
+            Some(SourceEvent::Media) if self.has_all(&state) => {
+                state.sleep(&mut self.sleep, cx.waker());
+                return Poll::Pending;
             }
-            if self.has_publisher && !state.has_publisher {
-                self.has_publisher = false;
-                return Poll::Ready(SourceEvent::Unpublished);
-            }
-        } else if self.has_publisher {
-            // One has gone and the next has come since; the player is told both.
-            self.has_publisher = false;
-            return Poll::Ready(SourceEvent::Unpublished);
-        } else {
-            self.epoch = state.epoch;
-            self.has_publisher = true;
-            self.wait = None;
-            self.start_at(state.history.begin_at(), &state);
-            return Poll::Ready(SourceEvent::Published);
+            Some(event) => return Poll::Ready(event),
+            None => {}
         }
         state.sleep(&mut self.sleep, cx.waker());
         drop(state);
         self.poll_wait(cx)
     }
 
-    /// Takes what lies before the player; `None` if that is nothing.
-    fn take(&mut self, state: &StreamState, outlet: &mut impl Outlet) -> Option<SourceEvent> {
-        let history = &state.history;
+    /// Whether there is nothing more to give or to tell before the publisher sends something.
+    fn has_all(&self, state: &StreamState) -> bool {
+        self.next == state.history.end()
+            && self.epoch == state.history.epoch()
+            && self.has_publisher
+            && state.feeds.is_on_air()
+    }
+
+    /// Does what can be done at once; `None` if that is nothing.
+    fn advance(&mut self, state: &StreamState, outlet: &mut impl Outlet) -> Option<SourceEvent> {
+        loop {
+            if let Some(event) = self.take(&state.history, outlet) {
+                return Some(event);
+            }
+            let is_new = self.epoch != state.history.epoch();
+            if !is_new && self.has_publisher == state.feeds.is_on_air() {
+                return None;
+            }
+            // One that has gone before the next came is told of, too.
+            let event = if std::mem::take(&mut self.has_publisher) {
+                SourceEvent::Unpublished
+            } else {
+                self.follow(&state.history);
+                SourceEvent::Published
+            };
+            if self.registry.config.handover == Handover::Announced {
+                return Some(event);
+            }
+        }
+    }
+
+    /// Goes over to the publisher whose media are next.
+    fn follow(&mut self, history: &History) {
+        self.epoch = history.epoch_at(self.next);
+        self.has_publisher = true;
+        self.was_served = true;
+        self.wait = None;
+        self.awaits_keyframe = true;
+        self.is_skipping &= self.next < self.keyframe_from;
+        self.is_catching_up = true;
+    }
+
+    /// Takes what lies before the player, of one publisher; `None` if that is nothing.
+    fn take(&mut self, history: &History, outlet: &mut impl Outlet) -> Option<SourceEvent> {
         if self.paused {
             // What passes meanwhile is not wanted; it goes on at a keyframe.
             self.next = history.end();
             return None;
         }
-        if self.next < history.first() || self.is_too_far_behind(state) {
-            if self.registry.config.slow_players == SlowPlayers::Disconnect {
-                return Some(SourceEvent::TooSlow);
-            }
-            self.skip(state);
+        if self.owes_configuration_from.is_some() && self.epoch != history.epoch() {
+            // The configuration of an earlier publisher is not known any more.
+            let from = self.next;
+            self.next = from.max(history.begin_at());
+            self.dropped += if self.has_begun { self.next - from } else { 0 };
         }
-        if self.owes_configuration_from.is_some() && !history.knows_configuration_at(self.next) {
+        if let Some(event) = self.mind_lag(history) {
+            return Some(event);
+        }
+        if self.owes_configuration_from.is_some() && !history.configurations().is_known_at(self.next) {
             // Since it joined or skipped the headers have changed.
-            let (from, is_skipping) = (self.next, self.is_skipping);
-            self.start_at(history.join_at(), state);
-            self.is_skipping = is_skipping;
-            self.dropped += if is_skipping { self.next - from } else { 0 };
+            let from = self.next;
+            self.restart_at(history.next_entrance(from));
+            self.owes_configuration_from = Some(0);
+            self.dropped += if self.is_skipping { self.next - from } else { 0 };
         }
         let mut has_media = false;
         while let Some(entry) = history.get(self.next) {
+            if entry.epoch != self.epoch {
+                return has_media.then_some(SourceEvent::Media);
+            }
             if outlet.is_full() {
                 return Some(SourceEvent::Media);
             }
             if let Some(from) = self.owes_configuration_from.take() {
-                let configurations = history.configurations(from, self.next);
+                let configurations = history.configurations().between(from, self.next);
                 for configuration in configurations.filter(|message| self.can_play(message)) {
                     // At the time of what follows, so that time never goes back.
                     outlet.push_message(at(configuration, entry.message.timestamp));
                     has_media = true;
                 }
             }
+            let is_wanted = self.wants(entry);
             self.next += 1;
-            if self.wants(entry) {
+            self.has_begun = true;
+            if is_wanted {
                 outlet.push(entry);
                 has_media = true;
             }
         }
         self.is_catching_up = false;
+        self.is_told = false;
         has_media.then_some(SourceEvent::Media)
     }
 
@@ -231,11 +310,11 @@ impl Player {
             MediaKind::Audio => self.wants_audio,
             MediaKind::Video if !self.wants_video => false,
             MediaKind::Video => {
-                if entry.is_keyframe {
+                if entry.is_keyframe && self.next >= self.keyframe_from {
                     self.awaits_keyframe = false;
                     self.is_skipping = false;
                 }
-                let is_of_no_use = self.awaits_keyframe && entry.needs_keyframe;
+                let is_of_no_use = self.awaits_keyframe && (entry.needs_keyframe || entry.is_keyframe);
                 self.dropped += u64::from(is_of_no_use && self.is_skipping);
                 !is_of_no_use
             }
@@ -243,25 +322,49 @@ impl Player {
         }
     }
 
-    fn is_too_far_behind(&self, state: &StreamState) -> bool {
-        let config = &self.registry.config;
-        let (len, time) = state.history.lag(self.next);
-        !self.is_catching_up && (len > config.max_lag_len as u64 || time > config.max_lag)
+    /// Does what the policy says if the player is too slow. The player is told once, until it has caught up.
+    fn mind_lag(&mut self, history: &History) -> Option<SourceEvent> {
+        let lag = history.lag(self.next.max(history.first()));
+        // What is next for it is there no more.
+        let is_lost = self.next < history.first();
+        let is_late = !self.is_catching_up && self.limit.is_exceeded_by(lag);
+        if !is_lost && !is_late {
+            return None;
+        }
+        match self.limit.policy {
+            SlowPlayers::Keep if !is_lost => return None,
+            SlowPlayers::Keep | SlowPlayers::Disconnect => return Some(SourceEvent::TooSlow(lag)),
+            SlowPlayers::SkipToKeyframe => self.skip(history),
+            SlowPlayers::DropVideo => self.drop_video(history),
+        }
+        let is_told = std::mem::replace(&mut self.is_told, true);
+        (!is_told).then_some(SourceEvent::Lagging(lag))
     }
 
     /// Goes on at the newest keyframe or, if it has passed that already, behind everything with the next.
-    fn skip(&mut self, state: &StreamState) {
+    fn skip(&mut self, history: &History) {
         let from = self.next;
-        let newest = state.history.join_at();
-        let target = if newest > from {
-            newest
-        } else {
-            state.history.end()
-        };
-        let owed = self.owes_configuration_from.unwrap_or(from);
-        self.dropped += target - from;
-        self.start_at(target, state);
-        self.owes_configuration_from = Some(owed);
+        self.restart_at(history.next_entrance(from));
+        self.owes_configuration_from.get_or_insert(from);
+        self.dropped += self.next - from;
+        self.is_skipping = true;
+    }
+
+    fn restart_at(&mut self, next: u64) {
+        self.next = next;
+        self.awaits_keyframe = true;
+        self.is_catching_up = true;
+    }
+
+    /// Goes on without video, up to the newest keyframe or the next.
+    fn drop_video(&mut self, history: &History) {
+        let from = self.next;
+        self.restart_at(from.max(history.first()));
+        if self.next > from {
+            self.owes_configuration_from.get_or_insert(from);
+            self.dropped += self.next - from;
+        }
+        self.keyframe_from = history.next_entrance(from);
         self.is_skipping = true;
     }
 
@@ -270,7 +373,12 @@ impl Player {
         if self.has_publisher {
             return Poll::Pending;
         }
-        let time = self.registry.config.wait_for_publisher;
+        let config = &self.registry.config;
+        let time = if self.was_served {
+            config.grace
+        } else {
+            config.wait_for_publisher
+        };
         let wait = self
             .wait
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
@@ -279,15 +387,11 @@ impl Player {
     }
 }
 
-/// A message with another time.
-fn at(message: &MediaMessage, timestamp: Timestamp) -> MediaMessage {
-    MediaMessage {
-        timestamp,
-        ..message.clone()
-    }
-}
-
 impl MediaSource for Player {
+    fn configure(&mut self, config: &PlayerConfig) {
+        self.enter_with(config);
+    }
+
     fn poll_fill(&mut self, cx: &mut Context<'_>, batch: &mut Batch<'_>) -> Poll<SourceEvent> {
         self.poll(cx, batch)
     }
@@ -324,7 +428,10 @@ impl Drop for Player {
     fn drop(&mut self) {
         self.registry.leave(&self.key, &self.stream, |stream| {
             let mut state = stream.lock();
-            state.player_count -= 1;
+            state.readers.count -= 1;
+            if let Some(patient) = self.patient {
+                state.readers.leave_patient(patient);
+            }
             state.forget(self.sleep);
         });
     }
@@ -337,6 +444,7 @@ impl Drop for Player {
 pub struct RelayPlayer {
     player: Player,
     messages: VecDeque<MediaMessage>,
+    too_slow: Option<Lag>,
 }
 
 impl Outlet for VecDeque<MediaMessage> {
@@ -358,11 +466,15 @@ impl RelayPlayer {
         Self {
             player,
             messages: VecDeque::new(),
+            too_slow: None,
         }
     }
 
     /// The next message. `None` when the publisher has left, or has not come within the time that the relay lets
-    /// players wait; a later call waits for the next publisher.
+    /// players wait; a later call waits for the next publisher. With [`Handover::Seamless`] it waits at once, for the
+    /// [grace time](super::RelayConfig::grace).
+    ///
+    /// `None` for good if it is [too slow](Self::too_slow) and the relay does not let it go on.
     ///
     /// # Cancel safety
     ///
@@ -376,20 +488,33 @@ impl RelayPlayer {
             if let Some(message) = self.messages.pop_front() {
                 return Some(message);
             }
-            let Self { player, messages } = self;
+            if self.too_slow.is_some() {
+                return None;
+            }
+            let Self { player, messages, .. } = self;
             let polled = poll_fn(|cx| match player.poll(cx, messages) {
                 Poll::Pending if !messages.is_empty() => Poll::Ready(SourceEvent::Media),
                 polled => polled,
             });
             match polled.await {
-                SourceEvent::Media | SourceEvent::Published => {}
+                SourceEvent::Media | SourceEvent::Published | SourceEvent::Lagging(_) => {}
                 SourceEvent::Unpublished => return None,
-                SourceEvent::Ended | SourceEvent::TooSlow => {
+                SourceEvent::TooSlow(lag) => {
+                    self.too_slow = Some(lag);
+                    return None;
+                }
+                SourceEvent::Ended => {
                     self.player.wait = None;
                     return None;
                 }
             }
         }
+    }
+
+    /// How far it was behind when it was given up, by [`SlowPlayers::Disconnect`] or [`SlowPlayers::Keep`].
+    #[must_use]
+    pub fn too_slow(&self) -> Option<Lag> {
+        self.too_slow
     }
 
     /// Messages that were left out because they were not asked for in time, since the last call.

@@ -23,7 +23,7 @@ impl StreamKey {
     }
 }
 
-/// All streams that have a publisher or players.
+/// All streams that have a publisher, players, or somebody who stands in.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     pub(super) config: RelayConfig,
@@ -68,8 +68,8 @@ impl Registry {
         for stream in self.lock().values() {
             let state = stream.lock();
             sum.streams += 1;
-            sum.publishers += usize::from(state.has_publisher);
-            sum.players += state.player_count;
+            sum.publishers += usize::from(state.feeds.has_publisher());
+            sum.players += state.readers.count;
             sum.messages += state.history.message_count();
             sum.bytes += state.history.len();
         }
@@ -82,9 +82,10 @@ impl Registry {
             StreamOverview {
                 app: key.app.to_string(),
                 name: key.name.to_string(),
-                has_publisher: state.has_publisher,
-                publisher: state.publisher_session.clone(),
-                players: state.player_count,
+                has_publisher: state.feeds.has_publisher(),
+                publisher: state.feeds.publisher_session().cloned(),
+                is_stand_in_on_air: state.feeds.is_stand_in_on_air(),
+                players: state.readers.count,
                 tracks: overview::tracks(state.history.telling()),
             }
         };

@@ -1,15 +1,13 @@
-//! A stream of the relay: its history, its publisher, and who waits for it.
+//! A stream of the relay: its history, who feeds it, and who waits for it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::Duration;
 
-use tokio::time::Instant;
-
+use super::feed::Feeds;
 use super::history::History;
-use crate::SessionInfo;
+use super::readers::Readers;
 
-/// A stream that has a publisher, or players, or both.
+/// A stream that has a publisher, players, or somebody who stands in.
 #[derive(Debug, Default)]
 pub(super) struct LiveStream {
     state: Mutex<StreamState>,
@@ -18,14 +16,8 @@ pub(super) struct LiveStream {
 #[derive(Debug, Default)]
 pub(super) struct StreamState {
     pub(super) history: History,
-    /// Counts the publishers, so that a player notices a new one.
-    pub(super) epoch: u64,
-    pub(super) has_publisher: bool,
-    /// The session of the publisher, if it is not the application itself.
-    pub(super) publisher_session: Option<SessionInfo>,
-    /// When the publisher took the name.
-    pub(super) claimed: Option<Instant>,
-    pub(super) player_count: usize,
+    pub(super) feeds: Feeds,
+    pub(super) readers: Readers,
     sleepers: Vec<Option<Waker>>,
     /// Places among the sleepers that were left.
     free_places: Vec<usize>,
@@ -63,12 +55,6 @@ impl LiveStream {
 }
 
 impl StreamState {
-    /// How long the publisher has sent nothing.
-    pub(super) fn silence(&self) -> Duration {
-        let last = self.history.last_arrival().or(self.claimed);
-        last.map_or(Duration::ZERO, |last| last.elapsed())
-    }
-
     /// Puts a player among the sleepers, once a round.
     pub(super) fn sleep(&mut self, place: &mut SleepPlace, waker: &Waker) {
         if let Some(known) = self.sleeper(*place) {
@@ -109,6 +95,6 @@ impl StreamState {
     }
 
     pub(super) fn is_unused(&self) -> bool {
-        !self.has_publisher && self.player_count == 0
+        self.feeds.is_empty() && self.readers.count == 0
     }
 }

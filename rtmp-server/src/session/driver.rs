@@ -23,6 +23,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{Span, debug, info_span, warn};
 
 use super::outbound::{Direct, Filled, Outbound, OwnOutbound};
+use crate::relay::Lag;
 use crate::source::WireForm;
 use crate::{
     CloseReason, Deadline, MediaSink, Observers, SessionConfig, SessionInfo, SourceEvent, StreamInfo,
@@ -281,7 +282,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         state.form = WireForm::of(&self.machine);
         let mut has_all = false;
         loop {
-            if state.outbox.is_empty() && !has_all {
+            // Notices, too, wait for a client that does not read.
+            let takes_more = self.machine.output().len() < OUTPUT_HIGH_WATER;
+            if state.outbox.is_empty() && takes_more && !has_all {
                 match outbound.fill(&mut state, &media_waker) {
                     Filled::All => has_all = true,
                     Filled::Some => {}
@@ -346,7 +349,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             SourceEvent::Published => self.machine.notify_published(stream),
             SourceEvent::Unpublished => self.machine.notify_unpublished(stream),
             SourceEvent::Ended => return Some(Ok(Woken::PlayEnded(stream, CloseReason::StreamEnded))),
-            SourceEvent::TooSlow => return Some(Err(CloseReason::TimedOut(Deadline::Write))),
+            SourceEvent::Lagging(lag) => {
+                debug!(parent: &self.span, "the player is {lag}");
+                let status = insufficient_bandwidth(lag, "Media are left out");
+                self.machine.notify_player(stream, &status)
+            }
+            SourceEvent::TooSlow(lag) => {
+                let status = insufficient_bandwidth(lag, "Playback ends");
+                // Fails only for a stream that has ended, which needs no word.
+                let _ = self.machine.notify_player(stream, &status);
+                return Some(Err(CloseReason::TooSlow(lag)));
+            }
         };
         notice.err().map(|error| Err(protocol(error)))
     }
@@ -403,7 +416,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 
     /// Puts into the output what the client is told of the end.
     fn prepare_goodbye(&mut self, reason: &CloseReason) {
-        if !matches!(reason, CloseReason::ServerShutdown | CloseReason::Disposed(_)) {
+        if !matches!(
+            reason,
+            CloseReason::ServerShutdown | CloseReason::Disposed(_) | CloseReason::TooSlow(_)
+        ) {
             return;
         }
         let unpublished = Status::new(StatusCode::UnpublishSuccess, reason.to_string());
@@ -447,6 +463,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         }
         Pin::new(&mut self.io).poll_flush(cx)
     }
+}
+
+/// What a player is told that is too slow. The details are ours: no specification names any.
+fn insufficient_bandwidth(lag: Lag, consequence: &str) -> Status {
+    Status::new(
+        StatusCode::PlayInsufficientBandwidth,
+        format!("{consequence}: the player is {lag}."),
+    )
+    .with("lagMilliseconds", lag.time.as_millis() as f64)
+    .with("lagBytes", lag.len as f64)
 }
 
 pub(super) fn protocol(error: ProtocolError) -> CloseReason {

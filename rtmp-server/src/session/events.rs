@@ -201,6 +201,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     ) -> Result<Result<Player, Status>, CloseReason> {
         let limit = self.config.timeouts.verdict;
         let mut source = None;
+        let mut config = None;
         let mut refusal = None;
         for (place, observer) in self.observers.play.iter().enumerate() {
             let no_answer = || Verdict::reject(StatusCode::PlayFailed, "no decision in time");
@@ -210,6 +211,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             {
                 Verdict::Accept(grant) => {
                     source = source.or(grant.source);
+                    config = config.or(grant.player);
                     if let Some(name) = grant.rename {
                         request = request.renamed(name);
                     }
@@ -226,7 +228,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         let name = Shortened(request.stream_name());
         let not_found = || Status::new(StatusCode::PlayStreamNotFound, "there is no such stream");
         match (refusal, source) {
-            (None, Some(source)) => {
+            (None, Some(mut source)) => {
+                if let Some(config) = config {
+                    source.configure(&config);
+                }
                 info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "playing");
                 let stream =
                     StreamInfo::new(self.info.clone(), stream, request.stream_name(), request.query());

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use rtmp_core::{MediaMessage, Timestamp};
 use rtmp_server::Relay;
-use rtmp_server::relay::RelayConfig;
+use rtmp_server::relay::{PlayerConfig, RelayConfig};
 use rtmp_tests::media::{at_time, audio, audio_header, frame, keyframe, metadata, padded, video_header};
 
 use crate::support::{media_in, peer, player, told};
@@ -140,16 +141,19 @@ async fn a_joiner_without_a_cached_group_gets_audio_at_once_and_video_from_the_n
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_that_grows_too_long_in_bytes_or_time_is_not_given_to_joiners() {
+async fn a_group_that_grows_too_long_in_bytes_time_or_messages_is_not_given_to_joiners() {
     let by_len = RelayConfig::default().max_gop_len(20_000);
     let by_time = RelayConfig::default().max_gop(Duration::from_secs(2));
-    for config in [by_len, by_time] {
+    let by_count = RelayConfig::default().max_gop_messages(50);
+    for config in [by_len, by_time, by_count] {
         let relay = Relay::new(config);
         let mut publisher = relay.publish("live", "cam").unwrap();
         publisher.send(video_header(0, 1));
         publisher.send(keyframe(0, 2));
         for number in 3..60 {
-            publisher.send(padded(frame(40 * number, number), 1000));
+            // Media time has no part in this.
+            publisher.send(padded(frame(0, number), 1000));
+            tokio::time::advance(Duration::from_millis(40)).await;
         }
         // Nobody plays, so nothing of it stays.
         assert_eq!(relay.statistics().messages, 0);
@@ -165,4 +169,58 @@ async fn a_group_that_grows_too_long_in_bytes_or_time_is_not_given_to_joiners() 
         publisher.send(keyframe(4040, 61));
         assert_eq!(watcher.next_media().await, keyframe(4040, 61));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_jump_of_the_publishers_clock_leaves_the_group_to_joiners() {
+    let relay = Relay::default();
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let sent = [keyframe(0, 1), frame(3_600_000, 2), frame(40, 3)];
+    sent.iter().for_each(|message| publisher.send(message.clone()));
+    assert_eq!(player(&relay).await.rest_of_media().await, sent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_joiner_begins_no_further_behind_than_it_is_told_to() {
+    let second = Duration::from_secs(1);
+    let relay = Relay::new(RelayConfig::default().join_within(second));
+    let join = |within: Option<Duration>| {
+        let config = within.map_or(PlayerConfig::default(), |time| {
+            PlayerConfig::default().join_within(time)
+        });
+        relay.play_with("live", "cam", config)
+    };
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    publisher.send(video_header(0, 1));
+    publisher.send(keyframe(0, 2));
+    tokio::time::advance(second).await;
+    let mut in_time = join(None);
+    tokio::time::advance(second / 1000).await;
+    let mut late = [join(None), join(Some(Duration::ZERO))];
+    let mut patient = join(Some(2 * second));
+    let live = [audio(1000, 3), frame(1040, 4), keyframe(2000, 5)];
+    live.iter().for_each(|message| publisher.send(message.clone()));
+    for expected in [&video_header(0, 1), &keyframe(0, 2)].into_iter().chain(&live) {
+        assert_eq!(in_time.recv().await.as_ref(), Some(expected));
+        assert_eq!(patient.recv().await.as_ref(), Some(expected));
+    }
+    // Audio at once, video with the next keyframe, and nothing of that is its own fault.
+    for late in &mut late {
+        for expected in [video_header(1000, 1), audio(1000, 3), keyframe(2000, 5)] {
+            assert_eq!(late.recv().await, Some(expected));
+        }
+        assert_eq!(late.take_dropped(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn data_alone_start_at_once() {
+    let relay = Relay::default();
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let cue = |number: u8| MediaMessage::data(Timestamp::ZERO, vec![2, 0, 1, b'x', 5, number]);
+    publisher.send(cue(1));
+    let mut watcher = player(&relay).await;
+    publisher.send(cue(2));
+    assert_eq!(watcher.rest_of_media().await, [cue(2)]);
+    assert_eq!(relay.statistics().messages, 1);
 }

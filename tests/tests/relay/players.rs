@@ -194,7 +194,7 @@ async fn a_player_without_video_gets_audio_alone_and_begins_video_again_with_hea
 
 #[tokio::test(start_paused = true)]
 async fn a_player_within_the_process_waits_for_one_publisher_after_another() {
-    let relay = Relay::new(RelayConfig::default().wait_for_publisher(Duration::from_secs(5)));
+    let relay = Relay::new(RelayConfig::default().grace(Duration::from_secs(5)));
     let mut player = relay.play("live", "cam");
     for round in 0..3 {
         let mut publisher = relay.publish("live", "cam").unwrap();

@@ -6,10 +6,12 @@ use futures::FutureExt;
 use proptest::prelude::*;
 use rtmp_core::{MediaMessage, Timestamp};
 use rtmp_server::relay::{RelayConfig, RelayPlayer, RelayPublisher, SlowPlayers};
-use rtmp_server::{CloseReason, Deadline, Observers, Relay, SessionConfig};
+use rtmp_server::{CloseReason, Observers, Relay, SessionConfig};
 use rtmp_tests::media::{audio, frame, keyframe, padded, video_header};
 use rtmp_tests::{Peer, RunningSession, session_over};
 use tokio::io::DuplexStream;
+
+use crate::support::told;
 
 /// A group of pictures whose messages are numbered from `first` on, 40 ms apart.
 fn group(first: u32, count: u32, len: usize) -> Vec<MediaMessage> {
@@ -223,11 +225,19 @@ async fn a_player_that_is_too_slow_is_sent_away_if_the_relay_says_so() {
         send_all(&mut publisher, &messages);
         assert!(healthy.media(30).await == messages);
     }
-    stalled.to_the_end().await;
-    assert!(matches!(
-        session.ended().await,
-        CloseReason::TimedOut(Deadline::Write)
-    ));
+    let told = told(&stalled.to_the_end().await);
+    assert_eq!(
+        told.iter().filter(|what| *what != "media").collect::<Vec<_>>(),
+        [
+            "NetStream.Play.InsufficientBW",
+            "NetStream.Play.Stop",
+            "Stream EOF",
+        ]
+    );
+    let CloseReason::TooSlow(lag) = session.ended().await else {
+        panic!("another reason");
+    };
+    assert!(lag.len > 190_000, "{lag}");
     assert_eq!(relay.statistics().players, 1);
 }
 
