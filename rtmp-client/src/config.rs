@@ -292,15 +292,17 @@ impl ClientBuilder {
         self
     }
 
-    /// What [`push`](Self::push) and [`pull`](Self::pull) send with `connect`; [`ClientConn::connect`] is given its own.
+    /// What [`push`](Self::push), [`pull`](Self::pull) and the handles that [reconnect](crate::reconnect) send with
+    /// `connect`; [`ClientConn::connect`] is given its own.
     #[must_use]
     pub fn connect_request(mut self, request: ConnectRequest) -> Self {
         self.config.connect_request = request;
         self
     }
 
-    /// How many redirects [`push`](Self::push) and [`pull`](Self::pull) follow in a row; with 0 a redirect is the error
-    /// that it is elsewhere ([`Error::redirect`]). One from `rtmps` to `rtmp` is never followed.
+    /// How many redirects [`push`](Self::push), [`pull`](Self::pull) and the handles that
+    /// [reconnect](crate::reconnect) follow in a row; with 0 a redirect is the error that it is elsewhere
+    /// ([`Error::redirect`]). One from `rtmps` to `rtmp` is never followed.
     #[must_use]
     pub fn max_redirects(mut self, redirects: usize) -> Self {
         self.config.max_redirects = redirects;

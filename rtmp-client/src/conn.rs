@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use rtmp_amf::amf0::Value;
 use rtmp_core::chunk::{MessageStreamId, RawMessage};
-use rtmp_core::message::{BandwidthLimit, Command, ConnectReply, ConnectRequest, Control, UserControl};
+use rtmp_core::message::{
+    BandwidthLimit, Command, ConnectReply, ConnectRequest, Control, Status, UserControl,
+};
 use rtmp_core::url::RtmpUrl;
 
 use crate::driver::{Outgoing, Request};
 use crate::error::Operation;
+use crate::queue::Receiver;
 use crate::shared::Link;
 use crate::{Calls, ClientBuilder, ClientStream, CloseReason, ConnectionStatus, Error, Events, Health};
 
@@ -148,6 +151,11 @@ impl ClientConn {
     #[must_use]
     pub fn calls(&self) -> Calls {
         self.link.shared.take_calls()
+    }
+
+    /// The server's requests to reconnect from now on, of which the last is kept. Who asked before finds no more.
+    pub(crate) fn move_requests(&self) -> Receiver<Status> {
+        self.link.shared.take_move_requests()
     }
 
     /// How far the connection has got.

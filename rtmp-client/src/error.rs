@@ -60,6 +60,8 @@ pub enum Operation {
     Listen,
     /// Writing to the line.
     Write,
+    /// Connecting again, by what is in [`reconnect`](crate::reconnect).
+    Reconnect,
 }
 
 impl fmt::Display for Operation {
@@ -85,6 +87,7 @@ impl fmt::Display for Operation {
             Self::Close => "close",
             Self::Listen => "hear anything of the server",
             Self::Write => "write anything to the line",
+            Self::Reconnect => "connect again",
         })
     }
 }
@@ -210,6 +213,14 @@ pub enum Error {
         /// Where to.
         to: Box<RtmpUrl>,
     },
+    /// Tries to [reconnect](crate::reconnect) came to their end.
+    #[error("gave up at retry {retries}")]
+    GaveUp {
+        /// How many tries there were, the first of all not counted.
+        retries: u32,
+        /// What the last one came to.
+        source: Box<Self>,
+    },
     /// The server answered a remote call with `_error`.
     #[error("calling {} failed: {}", .procedure.escape_debug(), answer_status(.answer))]
     CallFailed {
@@ -291,6 +302,7 @@ impl Error {
             Self::Handshake { source, .. } => matches!(source, HandshakeError::ConnectionClosed { .. }),
             Self::Refused { status, .. } | Self::Ended { status, .. } => is_temporary(&status.code),
             Self::Closed { reason, .. } => reason.is_retryable(),
+            Self::GaveUp { source, .. } => source.is_retryable(),
             Self::Url(_)
             | Self::UnsupportedScheme { .. }
             | Self::MissingStreamName
@@ -316,6 +328,7 @@ impl Error {
                 reason: CloseReason::Refused(status),
                 ..
             } => Some(status),
+            Self::GaveUp { source, .. } => source.status(),
             _ => None,
         }
     }

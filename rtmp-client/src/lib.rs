@@ -92,6 +92,10 @@
 //!
 //! What the server calls can be answered too; see [`ClientConn::calls`].
 //!
+//! # Staying connected
+//!
+//! What is in [`reconnect`] publishes and plays on when a connection is lost, and follows servers that ask to reconnect.
+//!
 //! # Watching the line
 //!
 //! [`ClientConn::health`] tells how a connection fares: an encoder adapts its bit rate to
@@ -134,7 +138,7 @@
 //! | [`subscribe_before_play`](ClientBuilder::subscribe_before_play) | off | |
 //! | [`tap`](ClientBuilder::tap) | none | |
 //! | [`connector`](ClientBuilder::connector) | TCP | [`Error::Connector`] |
-//! | [`max_redirects`](ClientBuilder::max_redirects) | 3, by [`push()`] and [`pull()`] | [`Error::TooManyRedirects`] |
+//! | [`max_redirects`](ClientBuilder::max_redirects) | 3, by [`push()`], [`pull()`] and [`reconnect`] | [`Error::TooManyRedirects`] |
 //! | [`tcp_nodelay`](ClientBuilder::tcp_nodelay) | on | |
 //! | [`limits`](ClientBuilder::limits) | those of [`ConnLimits`](rtmp_core::conn::ConnLimits) | [`CloseReason::Protocol`] |
 //!
@@ -152,17 +156,18 @@
 //! | [`ClientConn::create_stream`], [`ClientStream::publish`], [`ClientStream::play`] | nothing was sent, or the stream is deleted when the answer comes |
 //! | [`ClientConn::call`], [`ClientConn::ping`], [`ClientStream::pause`], [`ClientStream::seek`], [`ClientStream::transition`] | nothing was sent, or the answer is ignored |
 //! | [`ClientStream::receive_audio`], [`ClientConn::send_raw`] and their kin | it is sent or not |
+//! | `send`, `recv` and their kin in [`reconnect`] | as those of [`Publisher`] and [`Playback`]; connecting goes on |
 //! | [`Publisher::finish`], [`Playback::close`], [`ClientConn::close`] | it happens all the same, unless it had not begun |
 //!
 //! # Errors
 //!
 //! An [`Error`] says what was being done, what the server said if it spoke, and [`whether it makes sense to try
-//! again`](Error::is_retryable). The connection goes on after a refusal, but for one of `connect`.
+//! again`](Error::is_retryable), which [`reconnect`] does. The connection goes on after a refusal, but for one of `connect`.
 //!
 //! # Not here
 //!
 //! `rtmps` needs a TLS line of the caller's: a [`connector`](ClientBuilder::connector), or one handed to
-//! [`ClientBuilder::from_io`]. Nothing reconnects by itself; [`Error::is_retryable`] tells who wants to.
+//! [`ClientBuilder::from_io`].
 //!
 //! # Specifications
 //!
@@ -172,6 +177,7 @@
 //! | RTMP 1.0 section 7.2.1 | [`connect`](ClientConn::connect), [`call`](ClientConn::call), [`create_stream`](ClientConn::create_stream), [`calls`](ClientConn::calls), [`close`](ClientConn::close) |
 //! | RTMP 1.0 section 7.2.2 | [`publish`](ClientStream::publish), [`play`](ClientStream::play), [`pause`](ClientStream::pause), [`seek`](ClientStream::seek), [`transition`](ClientStream::transition), [`receive_audio`](ClientStream::receive_audio), [`receive_video`](ClientStream::receive_video), `deleteStream` |
 //! | Enhanced RTMP v2, capabilities | [`ConnectRequest::capabilities`], [`ConnectReply::read_capabilities`] |
+//! | Enhanced RTMP v2, reconnect request | [`reconnect`] |
 
 // Nothing that comes from outside may panic.
 #![cfg_attr(
@@ -197,6 +203,7 @@ mod open;
 mod playback;
 mod publisher;
 mod queue;
+pub mod reconnect;
 mod redirect;
 mod shared;
 mod status;

@@ -61,7 +61,8 @@ impl ClientBuilder {
         U: TryInto<RtmpUrl>,
         Error: From<U::Error>,
     {
-        open(self, &Publish::default(), url.try_into()?).await
+        let opened = open(self, &Publish::default(), url.try_into()?, |_| {}).await?;
+        Ok(opened.handle)
     }
 
     /// Plays the stream that a URL names: dials, connects, creates a stream and plays it. The playback keeps the
@@ -79,6 +80,7 @@ impl ClientBuilder {
         U: TryInto<RtmpUrl>,
         Error: From<U::Error>,
     {
-        open(self, &Play::default(), url.try_into()?).await
+        let opened = open(self, &Play::default(), url.try_into()?, |_| {}).await?;
+        Ok(opened.handle)
     }
 }

@@ -1,16 +1,18 @@
 //! From an address to a stream that is published or played.
 
+use std::fmt::Debug;
 use std::future::Future;
 
-use rtmp_core::message::{PlayRequest, PublishKind};
+use rtmp_core::message::{PlayRequest, PublishKind, Status};
 use rtmp_core::url::RtmpUrl;
 
+use crate::queue::Receiver;
 use crate::redirect::Hops;
 use crate::{ClientBuilder, ClientConn, ClientStream, Error, Playback, Publisher, WhenUnpublished};
 
 /// What a connection is opened for.
-pub(crate) trait Role: Clone + Send + Sync + 'static {
-    type Handle: Send + 'static;
+pub(crate) trait Role: Clone + Debug + Send + Sync + 'static {
+    type Handle: Debug + Send + 'static;
 
     /// Asks for the stream of this name. The handle closes the connection with itself.
     fn begin(
@@ -60,25 +62,50 @@ impl Role for Play {
     }
 }
 
-/// Opens the stream that a URL names. Redirects are followed as far as the builder allows.
+/// A stream that is published or played, on a connection of its own.
+#[derive(Debug)]
+pub(crate) struct Opened<H> {
+    pub(crate) handle: H,
+    pub(crate) conn: ClientConn,
+    /// The server's requests to reconnect, of which only the last counts.
+    pub(crate) moves: Receiver<Status>,
+    /// The address behind all redirects.
+    pub(crate) url: RtmpUrl,
+}
+
+/// Opens the stream that a URL names. Redirects are followed as far as the builder allows, and `redirected` is told of
+/// each.
 pub(crate) async fn open<R: Role>(
     builder: &ClientBuilder,
     role: &R,
     mut url: RtmpUrl,
-) -> Result<R::Handle, Error> {
+    redirected: impl Fn(&RtmpUrl) + Send,
+) -> Result<Opened<R::Handle>, Error> {
     let mut hops = Hops::new(url.clone(), builder.config().max_redirects);
     loop {
         match open_at(builder, role, &url).await {
-            Ok(handle) => return Ok(handle),
-            Err(error) => url = hops.follow(&url, error)?,
+            Ok(opened) => return Ok(opened),
+            Err(error) => url = hops.follow(&url, &error)?.ok_or(error)?,
         }
+        redirected(&url);
     }
 }
 
-async fn open_at<R: Role>(builder: &ClientBuilder, role: &R, url: &RtmpUrl) -> Result<R::Handle, Error> {
+async fn open_at<R: Role>(
+    builder: &ClientBuilder,
+    role: &R,
+    url: &RtmpUrl,
+) -> Result<Opened<R::Handle>, Error> {
     let name = url.stream_name_with_query().ok_or(Error::MissingStreamName)?;
     let conn = builder.dial(url.clone()).await?;
+    let moves = conn.move_requests();
     conn.connect(builder.config().connect_request.clone()).await?;
     let stream = conn.create_stream().await?;
-    role.begin(conn, stream, name.to_owned()).await
+    let handle = role.begin(conn.clone(), stream, name.to_owned()).await?;
+    Ok(Opened {
+        handle,
+        conn,
+        moves,
+        url: url.clone(),
+    })
 }

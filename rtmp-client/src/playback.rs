@@ -126,32 +126,47 @@ impl Playback {
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<MediaMessage>, Error>> {
-        while !self.is_over {
+        if self.is_over {
+            return Poll::Ready(Ok(None));
+        }
+        Poll::Ready(match ready!(self.poll_next_message(cx)) {
+            Ok(message) => {
+                self.time = self.clock.unwrap_timestamp(message.timestamp);
+                Ok(Some(message))
+            }
+            Err(end) => {
+                self.is_over = true;
+                self.ended(end).map(|()| None)
+            }
+        })
+    }
+
+    /// The next message, or why there is none any more.
+    pub(crate) fn poll_next_message(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<MediaMessage, StreamEnd>> {
+        loop {
             let turn = ready!(tokio::task::coop::poll_proceed(cx));
             let next = ready!(self.queue.poll_next(cx));
             turn.made_progress();
             match next {
                 Ok(Delivery::Media(message)) => {
                     self.is_publisher_gone = false;
-                    self.time = self.clock.unwrap_timestamp(message.timestamp);
-                    return Poll::Ready(Ok(Some(message)));
+                    return Poll::Ready(Ok(message));
                 }
                 Ok(Delivery::PublisherGone) => {
                     self.is_publisher_gone = true;
                     if self.when_unpublished == WhenUnpublished::End {
-                        self.is_over = true;
                         // Should the publisher come back, its media must not hold up the connection.
                         self.queue.end(StreamEnd::Finished);
                         self.queue.clear();
+                        return Poll::Ready(Err(StreamEnd::Finished));
                     }
                 }
-                Err(end) => {
-                    self.is_over = true;
-                    return Poll::Ready(self.ended(end).map(|()| None));
-                }
+                Err(end) => return Poll::Ready(Err(end)),
             }
         }
-        Poll::Ready(Ok(None))
     }
 
     fn ended(&self, end: StreamEnd) -> Result<(), Error> {

@@ -235,19 +235,19 @@ impl Publisher {
         }
     }
 
-    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let turn = ready!(tokio::task::coop::poll_proceed(cx));
         let room = ready!(self.feed.queue.poll_room(cx));
         turn.made_progress();
         Poll::Ready(room.map_err(|end| self.ended(end)))
     }
 
-    fn poll_flushed(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+    pub(crate) fn poll_flushed(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
         let settled = ready!(self.feed.queue.poll_settled(cx));
         Poll::Ready(settled.map_err(|end| self.ended(end)))
     }
 
-    fn push(&mut self, message: MediaMessage) -> Result<(), Error> {
+    pub(crate) fn push(&mut self, message: MediaMessage) -> Result<(), Error> {
         let length = message.payload.len();
         if length > MAX_MESSAGE_LEN {
             return Err(Error::MessageTooLong {

@@ -38,15 +38,12 @@ impl Hops {
         }
     }
 
-    /// Where to go after `error`: the next address if it redirects and redirects are followed, otherwise the error
-    /// that it comes to.
-    pub(crate) fn follow(&mut self, from: &RtmpUrl, error: Error) -> Result<RtmpUrl, Error> {
-        let Some(status) = error.status().filter(|status| target(status).is_some()) else {
-            return Err(error);
+    /// Where to go after `error`, if it redirects and redirects are followed.
+    pub(crate) fn follow(&mut self, from: &RtmpUrl, error: &Error) -> Result<Option<RtmpUrl>, Error> {
+        let status = error.status().filter(|status| target(status).is_some());
+        let Some(status) = status.filter(|_| self.limit > 0) else {
+            return Ok(None);
         };
-        if self.limit == 0 {
-            return Err(error);
-        }
         let to = checked(from, of_status(from, status))?;
         let is_loop = self.visited.contains(&to);
         self.visited.push(to.clone());
@@ -59,8 +56,17 @@ impl Hops {
                 limit: self.limit,
             })
         } else {
-            Ok(to)
+            Ok(Some(to))
         }
+    }
+}
+
+/// The address that a server gives in a request to reconnect; without one it is the same again.
+pub(crate) fn of_reconnect_request(from: &RtmpUrl, status: &Status) -> Result<RtmpUrl, Error> {
+    let tc_url = status.details.get_ignore_case("tcUrl").and_then(Value::as_str);
+    match tc_url.filter(|url| !url.is_empty()) {
+        Some(tc_url) => checked(from, of_tc_url(from, tc_url)),
+        None => Ok(from.clone()),
     }
 }
 
@@ -99,11 +105,16 @@ fn of_status(from: &RtmpUrl, status: &Status) -> Result<RtmpUrl, UrlError> {
     }
 }
 
+/// A `tcUrl` names no stream, which stays the same.
+fn of_tc_url(from: &RtmpUrl, tc_url: &str) -> Result<RtmpUrl, UrlError> {
+    RtmpUrl::from_server(&absolute(from, tc_url))?.with_stream(stream_of(from))
+}
+
 fn stream_of(url: &RtmpUrl) -> &str {
     url.stream_name_with_query().unwrap_or_default()
 }
 
-/// Resolves a reference against the address it comes from (RFC 3986 section 4.2).
+/// Resolves a reference against the address it comes from (RFC 3986 section 4.2), as Enhanced RTMP v2 allows it.
 fn absolute(from: &RtmpUrl, reference: &str) -> String {
     let tc_url = from.tc_url();
     let server = tc_url.strip_suffix(from.app_with_query()).unwrap_or(&tc_url);
@@ -125,6 +136,8 @@ mod tests {
     use rtmp_core::message::StatusCode;
 
     use super::*;
+
+    const FROM: &str = "rtmp://a.example.org:1940/live/main/cam?token=1";
 
     fn from() -> RtmpUrl {
         RtmpUrl::from_server("rtmp://a.example.org:1940/live/main")
@@ -176,5 +189,55 @@ mod tests {
             (url.app(), url.stream_name_with_query()),
             ("x/y/z", Some("cam2?t=3"))
         );
+    }
+
+    #[test]
+    fn a_reconnect_request_is_resolved_against_the_address_it_comes_from() {
+        assert_eq!(from().full_text(), FROM);
+        for (tc_url, expected) in [
+            ("rtmp://b/other/app", "rtmp://b/other/app/cam?token=1"),
+            ("//b/live", "rtmp://b/live/cam?token=1"),
+            ("/x/y", "rtmp://a.example.org:1940/x/y/cam?token=1"),
+            ("backup", "rtmp://a.example.org:1940/live/backup/cam?token=1"),
+        ] {
+            let status = Status::new(StatusCode::ConnectReconnectRequest, "").with("tcUrl", tc_url);
+            let url = of_reconnect_request(&from(), &status).unwrap();
+            assert_eq!(url.full_text(), expected);
+        }
+        let status = Status::new(StatusCode::ConnectReconnectRequest, "");
+        assert_eq!(of_reconnect_request(&from(), &status).unwrap(), from());
+    }
+
+    #[test]
+    fn an_ipv6_address_keeps_its_brackets() {
+        let from = RtmpUrl::parse("rtmp://[::1]:1936/live/cam").unwrap();
+        let status = Status::new(StatusCode::ConnectReconnectRequest, "").with("tcUrl", "/edge");
+        let url = of_reconnect_request(&from, &status).unwrap();
+        assert_eq!(url.full_text(), "rtmp://[::1]:1936/edge/cam");
+    }
+
+    #[test]
+    fn encryption_is_not_given_up() {
+        let from = RtmpUrl::parse("rtmps://a/live/cam").unwrap();
+        let status = Status::new(StatusCode::ConnectReconnectRequest, "").with("tcUrl", "rtmp://a/live");
+        let error = of_reconnect_request(&from, &status).unwrap_err();
+        assert!(matches!(error, Error::InsecureRedirect { .. }));
+        assert_eq!(
+            error.to_string(),
+            "rtmps://a/live/cam redirects to rtmp://a/live/cam, which is not encrypted"
+        );
+        let status = Status::new(StatusCode::ConnectReconnectRequest, "").with("tcUrl", "//b/live");
+        assert_eq!(
+            of_reconnect_request(&from, &status).unwrap().scheme(),
+            Scheme::Rtmps
+        );
+    }
+
+    #[test]
+    fn an_address_that_can_not_be_read_is_an_error() {
+        let status = Status::new(StatusCode::ConnectReconnectRequest, "").with("tcUrl", "http://b/live");
+        let error = of_reconnect_request(&from(), &status).unwrap_err();
+        assert!(matches!(error, Error::RedirectUrl { .. }), "{error:?}");
+        assert!(!error.is_retryable());
     }
 }

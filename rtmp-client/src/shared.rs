@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rtmp_amf::amf0::Value;
 use rtmp_core::chunk::MessageStreamId;
-use rtmp_core::message::Command;
+use rtmp_core::message::{Command, Status};
 use rtmp_core::url::RtmpUrl;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -86,6 +86,8 @@ struct State {
     subscribers: Vec<queue::Sender<Event>>,
     /// To who answers the server's calls.
     calls: Option<queue::Sender<IncomingCall>>,
+    /// To who follows the server's requests to reconnect.
+    move_requests: Option<queue::Sender<Status>>,
     publishers: Vec<queue::Watch<Queued>>,
 }
 
@@ -101,6 +103,7 @@ impl Shared {
                 round_trip: None,
                 subscribers: Vec::new(),
                 calls: None,
+                move_requests: None,
                 publishers: Vec::new(),
             }),
             bytes_received: AtomicU64::new(0),
@@ -214,6 +217,18 @@ impl Shared {
         Calls::new(receiver)
     }
 
+    pub(crate) fn take_move_requests(&self) -> queue::Receiver<Status> {
+        let (sender, receiver) = queue::queue(Capacity { items: 1, bytes: 1 });
+        self.lock().move_requests = Some(sender);
+        receiver
+    }
+
+    pub(crate) fn request_move(&self, status: Status) {
+        if let Some(requests) = &self.lock().move_requests {
+            requests.push_over(status, 0);
+        }
+    }
+
     /// Says whether somebody took it.
     pub(crate) fn offer_call(&self, call: IncomingCall, len: usize) -> bool {
         match &self.lock().calls {
@@ -231,6 +246,7 @@ impl Shared {
         state.close_reason = Some(reason.clone());
         state.has_lost_media = has_lost_media;
         state.calls = None;
+        state.move_requests = None;
         for subscriber in state.subscribers.drain(..) {
             close(&subscriber, reason.clone());
         }

@@ -208,6 +208,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             StatusCode::PlayStop | StatusCode::PlayComplete => self.play_stopped(id),
             StatusCode::PlayUnpublishNotify => self.publisher_gone(id),
             StatusCode::UnpublishSuccess => self.end_by_status(id, status),
+            StatusCode::ConnectReconnectRequest => self.shared.request_move(status),
             _ if status.is_error() => self.handle_error_status(id, status),
             _ => {}
         }

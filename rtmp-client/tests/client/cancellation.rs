@@ -2,17 +2,20 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures::FutureExt;
+use rtmp_client::reconnect::{ReconnectPolicy, ReconnectingPlayback, ReconnectingPublisher, WhenDown};
 use rtmp_client::{
-    ClientConn, ConnectRequest, ConnectionStatus, PlayOptions, PlayRequest, PublishKind, Status, StatusCode,
-    Transition,
+    ClientConn, ConnectRequest, ConnectionStatus, MediaMessage, PlayOptions, PlayRequest, PublishKind,
+    Status, StatusCode, Timestamp, Transition,
 };
 use rtmp_core::conn::ServerEvent;
 use tokio::task::yield_now;
 
 use crate::support::{
-    Server, connect, connect_raw, create_stream_raw, dial_with, play, publish, settle, stream_id, video,
+    Server, URL, connect, connect_raw, create_stream_raw, dial_with, dialled_lines, play, publish, settle,
+    stream_id, video,
 };
 
 /// Polls a future so many times, lets the other tasks run between, and drops it. Says whether it was done.
@@ -255,4 +258,117 @@ async fn dropped_sends_and_receives_lose_nothing() {
     assert_eq!(next, 500);
     drop((playback, _conn));
     sending.await.unwrap();
+}
+
+fn at_once() -> ReconnectPolicy {
+    ReconnectPolicy::default().delays(Duration::ZERO, Duration::ZERO)
+}
+
+fn keyframe(at: u32) -> MediaMessage {
+    MediaMessage::video(
+        Timestamp::from_millis(at),
+        [&b"\x17\x01\0\0\0"[..], &[0x65; 1000]].concat(),
+    )
+}
+
+/// Each send is dropped after one poll until it is done, while the line is lost every hundred messages.
+#[tokio::test]
+async fn dropped_sends_lose_and_double_nothing_where_a_publisher_reconnects() {
+    let (builder, mut lines) = dialled_lines();
+    let policy = at_once();
+    let mut publisher = ReconnectingPublisher::new(builder, URL, policy)
+        .unwrap()
+        .when_down(WhenDown::Wait);
+    let receiving = tokio::spawn(async move {
+        let mut times: Vec<Vec<u32>> = Vec::new();
+        while let Some((_, line)) = lines.recv().await {
+            let mut server = Server::new(line);
+            server.accept_connect().await;
+            server.accept_publish().await;
+            let mut received = Vec::new();
+            while let Some(event) = server.next().await {
+                if let ServerEvent::Media { message, .. } = event {
+                    received.push(message.timestamp.as_millis());
+                }
+                if received.len() == 100 {
+                    break;
+                }
+            }
+            times.push(received);
+        }
+        times
+    });
+    let mut dropped = 0;
+    for at in 0..450 {
+        while !poll_times(1, async { publisher.send(keyframe(at)).await.unwrap() }).await {
+            dropped += 1;
+        }
+        // The server has what it reads before the next one, so that only a loss loses anything.
+        while !poll_times(1, async { publisher.flush().await.unwrap() }).await {
+            dropped += 1;
+        }
+        settle().await;
+    }
+    assert!(dropped > 4, "{dropped}");
+    assert_eq!(publisher.dropped(), 0);
+    let connections = publisher.connections();
+    publisher.finish().await.unwrap();
+    let times = receiving.await.unwrap();
+    assert_eq!((times.len() as u64, connections), (5, 5));
+    // Each of the messages is a keyframe, so that no other reason than a line lost behind it drops one.
+    assert_eq!(times.concat(), (0..450).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn dropped_receives_lose_nothing_where_a_playback_reconnects() {
+    let (builder, mut lines) = dialled_lines();
+    let mut playback = ReconnectingPlayback::new(builder, URL, at_once()).unwrap();
+    let sending = tokio::spawn(async move {
+        for round in 0..5 {
+            let mut server = Server::new(lines.recv().await.unwrap().1);
+            server.accept_connect().await;
+            let (stream, _) = server.accept_play().await;
+            for at in 0..20 {
+                server.send(stream, &keyframe(round * 20 + at)).await;
+            }
+            if round == 4 {
+                server.machine.end_play(stream).unwrap();
+                server.flush().await;
+                server.next().await;
+            }
+        }
+    });
+    let (mut next, mut dropped_receives) = (0, 0);
+    loop {
+        let mut received = None;
+        poll_times(1, async { received = Some(playback.recv().await.unwrap()) }).await;
+        match received {
+            None => dropped_receives += 1,
+            Some(None) => break,
+            Some(Some(message)) => {
+                assert_eq!(message, keyframe(next));
+                next += 1;
+            }
+        }
+    }
+    assert_eq!((next, playback.connection()), (100, 5));
+    assert!(dropped_receives > 4, "{dropped_receives}");
+    drop(playback);
+    sending.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_dropped_wait_for_a_connection_lets_it_come() {
+    let mut is_done = false;
+    for times in 0..150 {
+        let (builder, mut lines) = dialled_lines();
+        let mut publisher = ReconnectingPublisher::new(builder, URL, at_once()).unwrap();
+        let serving = tokio::spawn(async move { serve(Server::new(lines.recv().await.unwrap().1)).await });
+        is_done = poll_times(times, publisher.connect()).await;
+        publisher.send(keyframe(0)).await.unwrap();
+        assert_eq!(publisher.connections(), 1);
+        publisher.finish().await.unwrap();
+        serving.await.unwrap();
+    }
+    assert!(is_done);
 }

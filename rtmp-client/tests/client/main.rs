@@ -10,6 +10,7 @@ mod low_level;
 mod odd_servers;
 mod playing;
 mod pressure;
+mod reconnecting;
 mod redirects;
 mod refusals;
 mod support;
