@@ -78,18 +78,25 @@ impl AskingServer {
     }
 }
 
-/// What [`CONN_OPTION`] and [`CONN_OPTIONS`] say: a flag, a token, and an object with a number and a text.
-fn extra_arguments() -> [Value; 3] {
+/// What [`CONN_OPTION`] and [`CONN_OPTIONS`] say: a flag, a token, an object with a number, a text and an object in
+/// it, and nothing. These programs have no way to say it in AMF3.
+fn extra_arguments() -> [Value; 4] {
+    let inner = Object::new().with("on", false);
+    let object = Object::new()
+        .with("code", 1.23)
+        .with("flag", "ok")
+        .with("inner", inner);
     [
         Value::Boolean(true),
         Value::from("authMe"),
-        Value::Object(Object::new().with("code", 1.23).with("flag", "ok")),
+        Value::Object(object),
+        Value::Null,
     ]
 }
 
-const CONN_OPTION: &str = "B:1 S:authMe O:1 NN:code:1.23 NS:flag:ok O:0";
+const CONN_OPTION: &str = "B:1 S:authMe O:1 NN:code:1.23 NS:flag:ok NO:inner:1 NB:on:0 O:0 O:0 Z:";
 
-const CONN_OPTIONS: [&str; 12] = [
+const CONN_OPTIONS: [&str; 20] = [
     "-C",
     "B:1",
     "-C",
@@ -101,7 +108,15 @@ const CONN_OPTIONS: [&str; 12] = [
     "-C",
     "NS:flag:ok",
     "-C",
+    "NO:inner:1",
+    "-C",
+    "NB:on:0",
+    "-C",
     "O:0",
+    "-C",
+    "O:0",
+    "-C",
+    "Z:",
 ];
 
 const PAGE: &str = "https://example.org/page?a=b";
@@ -244,6 +259,71 @@ async fn rtmpdump_asks_for_a_live_stream_or_a_part_of_a_recording() {
         let (_, play) = server.asked_by(PlayerKind::Rtmpdump, options).await;
         assert_eq!(play, expected, "{options:?}");
     }
+}
+
+#[tokio::test]
+async fn the_names_that_ffmpeg_and_rtmpdump_are_told_to_ask_for_arrive_as_they_are() {
+    let mut server = AskingServer::start().await;
+    let options = [
+        "-rtmp_app",
+        "studio/a?key=1",
+        "-rtmp_playpath",
+        "mp4:a/b.mp4?x=y&z",
+    ];
+    let (connect, play) = server.asked_by(PlayerKind::Ffmpeg, &options).await;
+    assert_eq!((connect.app(), connect.app_query()), ("studio/a", Some("key=1")));
+    assert_eq!(play.name(), "mp4:a/b.mp4?x=y&z");
+
+    let tc_url = "rtmp://example.org/other?x=y";
+    let options = ["-a", "studio/a?key=1", "-y", "mp4:a/b.mp4?x=y&z", "-t", tc_url];
+    let (connect, play) = server.asked_by(PlayerKind::Rtmpdump, &options).await;
+    assert_eq!((connect.app(), connect.app_query()), ("studio/a", Some("key=1")));
+    assert_eq!(connect.tc_url(), Some(tc_url));
+    assert_eq!(play.name(), "mp4:a/b.mp4?x=y&z");
+
+    let options = ["-rtmp_playpath", "studio?key=1"];
+    let url = server.server.url("");
+    let _publisher = PublisherKind::Ffmpeg.publish_with(&options, url.trim_end_matches('/'));
+    assert_eq!(server.connect().await.app(), "live");
+    assert_eq!(
+        server.publish().await,
+        PublishRequest::new("studio?key=1", PublishKind::Live)
+    );
+}
+
+#[tokio::test]
+async fn ffmpeg_and_rtmpdump_subscribe_before_they_play() {
+    for (kind, options) in [
+        (PlayerKind::Ffmpeg, ["-rtmp_subscribe", "feed"]),
+        (PlayerKind::Rtmpdump, ["-d", "feed"]),
+    ] {
+        let mut server = AskingServer::start().await;
+        let mut wire = Wire::to(server.server.addr()).await;
+        let directory = scratch();
+        let _player = kind.play_with(&options, &wire.url("cam"), directory.path(), "player");
+        server.connect().await;
+        assert_eq!(server.play().await.name(), "cam");
+        let subscribe = wire.command("FCSubscribe").await;
+        assert_eq!(subscribe.text_argument(0), Some("feed"), "{kind:?}");
+        assert!(subscribe.transaction.expects_answer(), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_buffer_length_that_rtmpdump_is_told_to_have_is_on_the_wire() {
+    let mut server = AskingServer::start().await;
+    let mut wire = Wire::to(server.server.addr()).await;
+    let directory = scratch();
+    let options = ["--live", "-b", "1500"];
+    let _player = PlayerKind::Rtmpdump.play_with(&options, &wire.url("cam"), directory.path(), "player");
+    server.connect().await;
+    server.play().await;
+    let expected = Duration::from_millis(1500);
+    wire.user_control(
+        "buffer length",
+        |event| matches!(event, UserControl::SetBufferLength { length, .. } if *length == expected),
+    )
+    .await;
 }
 
 /// GStreamer wants no answer to them, and says so with transaction 0.
