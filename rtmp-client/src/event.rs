@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use futures::Stream;
 use rtmp_amf::amf0::{Object, Value};
 use rtmp_amf::amf3;
-use rtmp_core::chunk::MessageStreamId;
+use rtmp_core::chunk::{MessageStreamId, RawMessage};
 use rtmp_core::message::{Command, Status, UserControl};
 
 use crate::CloseReason;
@@ -44,6 +44,9 @@ pub enum Event {
         /// The call.
         command: Command,
     },
+    /// A message of a type that means nothing here: a shared object
+    /// ([`SharedObjectMessage`](rtmp_core::message::SharedObjectMessage)), or one that no specification explains.
+    Other(RawMessage),
     /// The connection is closed. This is the last event.
     Closed {
         /// Why.
@@ -63,6 +66,7 @@ impl Event {
                 command.name.len() + value_len(&command.object) + arguments
             }
             Self::UserControl(UserControl::Other { data, .. }) => data.len(),
+            Self::Other(message) => message.payload.len(),
             _ => 0,
         };
         size_of::<Self>() + more

@@ -6,11 +6,13 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use rtmp_core::chunk::MessageStreamId;
+use rtmp_amf::amf0::Value;
+use rtmp_core::chunk::{MessageStreamId, RawMessage};
 use rtmp_core::conn::ProtocolError;
-use rtmp_core::message::{ConnectRequest, Shortened};
+use rtmp_core::message::{Command, ConnectRequest, Shortened, Status};
 use tokio_util::sync::CancellationToken;
 
+use crate::calls::{CallError, ClientRequest, ClientRequests};
 use crate::relay::Lag;
 use crate::statistics::{Counters, Statistics};
 
@@ -48,6 +50,7 @@ struct Shared {
     counters: Counters,
     disposed: CancellationToken,
     dispose_reason: OnceLock<CloseReason>,
+    requests: ClientRequests,
 }
 
 impl SessionInfo {
@@ -59,6 +62,7 @@ impl SessionInfo {
             counters: Counters::new(),
             disposed: CancellationToken::new(),
             dispose_reason: OnceLock::new(),
+            requests: ClientRequests::default(),
         }))
     }
 
@@ -92,6 +96,75 @@ impl SessionInfo {
         self.0.counters.snapshot()
     }
 
+    /// Calls a procedure of the client and returns its whole answer (`_result`); the value asked for is mostly
+    /// `answer.argument(0)`. On one of its streams: [`StreamInfo::call`].
+    ///
+    /// There is no limit of time but the end of the session, because a procedure may wait for somebody; clients that do
+    /// not know it mostly give no answer, so put a [`timeout`](tokio::time::timeout) around it. An observer must not
+    /// wait for it while the session waits for the observer.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the call was made or not; a late answer is ignored.
+    pub async fn call(&self, procedure: &str, arguments: Vec<Value>) -> Result<Command, CallError> {
+        self.call_on(MessageStreamId::CONNECTION, procedure, arguments)
+            .await
+    }
+
+    async fn call_on(
+        &self,
+        stream: MessageStreamId,
+        procedure: &str,
+        arguments: Vec<Value>,
+    ) -> Result<Command, CallError> {
+        let request = |reply| ClientRequest::Call {
+            stream,
+            procedure: procedure.into(),
+            arguments,
+            reply,
+        };
+        self.requests().ask(request).await
+    }
+
+    /// Tells the client a status of its connection, for example that it is to reconnect
+    /// ([`ConnectReconnectRequest`](rtmp_core::message::StatusCode::ConnectReconnectRequest), Enhanced RTMP v2), and
+    /// returns when that is on its way.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the client was told or not.
+    pub async fn send_status(&self, status: Status) -> Result<(), CallError> {
+        let status = Box::new(status);
+        self.requests()
+            .ask(|reply| ClientRequest::Status { status, reply })
+            .await
+    }
+
+    /// Sends the client a message as it is, and returns when that is on its way: a shared object, an event, or something
+    /// that no specification explains. Nothing is checked but what the chunk stream needs, and messages that mean
+    /// something here, such as media, change nothing in the session.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the message was sent or not.
+    pub async fn send_raw(&self, message: RawMessage) -> Result<(), CallError> {
+        self.requests()
+            .ask(|reply| ClientRequest::Raw { message, reply })
+            .await
+    }
+
     /// Ends the session, for a reason that its observers are told. Only the first call counts.
     pub fn dispose(&self, reason: impl Into<String>) {
         self.dispose_for(CloseReason::Disposed(reason.into()));
@@ -123,6 +196,10 @@ impl SessionInfo {
     pub(crate) fn set_connect_request(&self, request: ConnectRequest) -> &ConnectRequest {
         // The machine lets one connect a session through, so this is the first.
         self.0.connect.get_or_init(|| request)
+    }
+
+    pub(crate) fn requests(&self) -> &ClientRequests {
+        &self.0.requests
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -175,6 +252,19 @@ impl StreamInfo {
     #[must_use]
     pub fn app(&self) -> &str {
         self.session.app()
+    }
+
+    /// Calls a procedure of the client on this stream; see [`SessionInfo::call`].
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`SessionInfo::call`].
+    pub async fn call(&self, procedure: &str, arguments: Vec<Value>) -> Result<Command, CallError> {
+        self.session.call_on(self.id, procedure, arguments).await
     }
 
     /// The stream name without its query, after an observer may have renamed it.

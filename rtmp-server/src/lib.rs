@@ -41,6 +41,13 @@
 //!
 //! Who prefers a loop to callbacks gets the same questions as values, see [`request_channel()`].
 //!
+//! # Talking to a client
+//!
+//! [`SessionInfo::call`] and [`StreamInfo::call`] call a procedure of the client and wait for its answer;
+//! [`ConnectObserver::on_call`] answers the client's calls. [`SessionInfo::send_status`] tells it a status, for example
+//! to reconnect elsewhere, and [`SessionInfo::send_raw`] any message; those of types that mean nothing here, shared
+//! objects among them, come by [`ConnectObserver::on_other_message`].
+//!
 //! # A server that checks tokens
 //!
 //! Whoever has the token may publish, as `rtmp://HOST/live/NAME?token=TOKEN`; everybody may play.
@@ -130,6 +137,7 @@
 //! | values and depth of a command | 65,536 and 32 | ignored | [`ConnLimits::amf`](rtmp_core::conn::ConnLimits::amf) |
 //! | streams of a connection | 32 | `_error` | [`ConnLimits::max_streams`](rtmp_core::conn::ConnLimits::max_streams) |
 //! | a name with its query | 1024 bytes | `onStatus` of level error | [`ConnLimits::max_name_len`](rtmp_core::conn::ConnLimits::max_name_len) |
+//! | calls to a client that wait to be sent, or for their answers | 64 each | [`CallError::TooMany`] | |
 //! | unread answers of a client | 64 KiB | nothing more is read from it | |
 //! | how far a player may be behind | 8 MiB, 10 s | it skips | [`RelayConfig`](relay::RelayConfig) |
 //! | the last group of pictures | 32 MiB, 20 s | joiners wait for a keyframe | [`RelayConfig`](relay::RelayConfig) |
@@ -177,6 +185,7 @@
     )
 )]
 
+mod calls;
 mod config;
 mod error;
 #[cfg(feature = "files")]
@@ -191,6 +200,7 @@ mod source;
 mod statistics;
 mod verdict;
 
+pub use calls::CallError;
 pub use config::{ServerConfig, SessionConfig, Timeouts};
 pub use error::ServerError;
 pub use info::{CloseReason, Deadline, SessionId, SessionInfo, StreamInfo};

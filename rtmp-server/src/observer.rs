@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rtmp_amf::amf0::Value;
 use rtmp_core::MediaMessage;
+use rtmp_core::chunk::{MessageStreamId, RawMessage};
 use rtmp_core::flv::Metadata;
 use rtmp_core::message::{
     Command, ConnectReply, ConnectRequest, MediaKind, PlayRequest, PublishRequest, Status,
@@ -24,12 +25,24 @@ pub trait ConnectObserver: Send + Sync {
         Verdict::accept()
     }
 
-    /// A client calls a procedure that the protocol does not define. `None` passes the call on to the next observer;
+    /// A client calls a procedure that the protocol does not define, on one of its streams or on the connection (stream
+    /// 0). `None` passes the call on to the next observer;
     /// if nobody knows it, the client gets an empty answer, which is what the encoders that probe for such procedures
     /// can live with.
-    async fn on_call(&self, session: &SessionInfo, call: &Command) -> Option<Result<Value, Status>> {
-        let _ = (session, call);
+    async fn on_call(
+        &self,
+        session: &SessionInfo,
+        stream: MessageStreamId,
+        call: &Command,
+    ) -> Option<Result<Value, Status>> {
+        let _ = (session, stream, call);
         None
+    }
+
+    /// A client has sent a message of a type that means nothing here: a shared object
+    /// ([`SharedObjectMessage`](rtmp_core::message::SharedObjectMessage)), or one that no specification explains.
+    fn on_other_message(&self, session: &SessionInfo, message: &RawMessage) {
+        let _ = (session, message);
     }
 
     /// Called once for every [`on_connect`](Self::on_connect) that this observer has accepted, even if another refuses it then.

@@ -814,7 +814,12 @@ struct Adder;
 
 #[async_trait]
 impl ConnectObserver for Adder {
-    async fn on_call(&self, _: &SessionInfo, call: &Command) -> Option<Result<Value, Status>> {
+    async fn on_call(
+        &self,
+        _: &SessionInfo,
+        _: MessageStreamId,
+        call: &Command,
+    ) -> Option<Result<Value, Status>> {
         if call.name.as_bytes() != b"add" {
             return None;
         }

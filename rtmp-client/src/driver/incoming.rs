@@ -87,6 +87,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 self.shared.note_acknowledged(self.machine.acknowledged());
                 self.shared.publish(&Event::Acknowledgement(sequence));
             }
+            ClientEvent::Other(message) => self.shared.publish(&Event::Other(message)),
             ClientEvent::CloseRequested => self.close(CloseReason::CloseRequested),
             ClientEvent::Ignored(ignored) => debug!(?ignored, "passed over"),
             other => trace!(?other, "nothing to do"),

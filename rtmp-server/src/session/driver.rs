@@ -22,6 +22,7 @@ use tokio_util::io::poll_read_buf;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{Span, debug, info_span, warn};
 
+use super::calls::PendingCalls;
 use super::outbound::{Direct, Filled, Outbound, OwnOutbound};
 use crate::relay::Lag;
 use crate::source::WireForm;
@@ -45,6 +46,7 @@ pub(super) struct Driver<T> {
     pub(super) span: Span,
     pub(super) publications: Vec<Publication>,
     pub(super) agreed: Agreed,
+    pub(super) calls: PendingCalls,
     pub(super) outbound: OwnOutbound,
     input: BytesMut,
     read_size: usize,
@@ -85,6 +87,8 @@ enum Woken {
     /// The client has read enough for more of its input to be handled.
     Unblocked,
     Deadline,
+    /// The application wants the client to hear something.
+    Asked,
     /// A source has ended, for this reason.
     PlayEnded(MessageStreamId, CloseReason),
 }
@@ -110,6 +114,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         Self {
             io,
             machine,
+            calls: PendingCalls::new(info.clone()),
             info,
             observers,
             span,
@@ -145,6 +150,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             }
             reason => debug!(parent: &self.span, "closed: {reason}"),
         }
+        self.calls.close();
         self.prepare_goodbye(&reason);
         let takes_more = !matches!(
             reason,
@@ -173,6 +179,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 }
                 Woken::Unblocked => {}
                 Woken::Deadline => self.check_deadlines()?,
+                Woken::Asked => self.handle_requests(),
                 Woken::PlayEnded(stream, reason) => self.end_play(stream, reason).await?,
             }
         }
@@ -227,6 +234,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             return Poll::Ready(Err(self.info.dispose_reason()));
         }
         if !self.held_up {
+            if self.info.requests().has_some() {
+                return Poll::Ready(Ok(Woken::Asked));
+            }
             if let Poll::Ready(read) = self.poll_read(cx) {
                 return Poll::Ready(read.map(|()| Woken::Received));
             }
@@ -240,7 +250,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     }
 
     /// Whether someone ends the session. The token behind it takes a lock, and this is asked for every message that a
-    /// player gets; so it is polled only until it knows whom to wake.
+    /// player gets; so it is polled only until it knows whom to wake. Requests of the application wake the same.
     fn poll_disposed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self
             .disposed_wakes
@@ -251,6 +261,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             return Poll::Pending;
         }
         self.disposed_wakes = Some(cx.waker().clone());
+        self.info.requests().register(cx.waker());
         self.disposed.as_mut().poll(cx)
     }
 

@@ -19,7 +19,7 @@ use tracing::{Span, debug, info, trace};
 
 use super::driver::{Driver, Publication, protocol};
 use super::outbound::Player;
-use crate::{CloseReason, SessionInfo, StreamInfo, Verdict};
+use crate::{CallError, CloseReason, SessionInfo, StreamInfo, Verdict};
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     pub(super) async fn handle_event(&mut self, event: ServerEvent) -> Result<(), CloseReason> {
@@ -39,6 +39,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 self.handle_stream_length(transaction, name).await?;
             }
             ServerEvent::Call { stream, command } => self.handle_call(stream, command).await?,
+            ServerEvent::CallReturned { transaction, answer } => self.calls.settle(transaction, Ok(answer)),
+            ServerEvent::CallFailed { transaction, answer } => {
+                let answer = Box::new(answer);
+                self.calls.settle(transaction, Err(CallError::Failed { answer }));
+            }
             ServerEvent::CloseRequested => return Err(CloseReason::Requested),
             ServerEvent::UserControl(event) => trace!(parent: &self.span, ?event, "user control"),
             ServerEvent::Acknowledgement(sequence) => {
@@ -46,6 +51,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 self.info
                     .counters()
                     .note_acknowledged(self.machine.acknowledged());
+            }
+            ServerEvent::Other(message) => {
+                for observer in &self.observers.connect {
+                    observer.on_other_message(&self.info, &message);
+                }
             }
             ServerEvent::Ignored(what) => debug!(parent: &self.span, ?what, "ignored"),
             // Events of later versions of rtmp-core have a default: none of them needs an answer.
@@ -325,7 +335,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         trace!(parent: &self.span, name = %call.name, stream = stream.get(), "call");
         let mut result = None;
         for observer in &self.observers.connect {
-            result = ask(&self.info, limit, observer.on_call(&self.info, &call))
+            result = ask(&self.info, limit, observer.on_call(&self.info, stream, &call))
                 .await?
                 .flatten();
             if result.is_some() {

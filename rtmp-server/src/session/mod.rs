@@ -1,5 +1,6 @@
 //! One connection of a client.
 
+mod calls;
 mod driver;
 mod events;
 mod fanout;
