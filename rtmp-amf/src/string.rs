@@ -95,6 +95,15 @@ impl AmfString {
         self.len() == 0
     }
 
+    /// The string and what is free behind it, and its length, if it is short enough to be held here.
+    #[inline]
+    pub(crate) const fn as_inline(&self) -> Option<(&[u8; INLINE_LEN], usize)> {
+        match &self.0 {
+            Repr::Inline { len, bytes } => Some((bytes, *len as usize)),
+            Repr::Shared(_) => None,
+        }
+    }
+
     /// The string in the bytes of `message` from `start` on, `len` of them; `None` if it has not that many.
     pub(crate) fn slice_of(message: &Bytes, start: usize, len: usize) -> Option<Self> {
         let rest = message.get(start..)?;

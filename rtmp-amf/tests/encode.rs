@@ -139,3 +139,24 @@ fn writing_without_a_tree_refuses_what_a_tree_does() {
     assert!(body.string("x".repeat(65_536)).is_ok());
     assert_eq!(out[..6], *b"\x0c\0\x01\0\0x");
 }
+
+#[test]
+fn a_value_of_any_length_is_appended_to_what_is_there_and_nothing_else() {
+    for len in (0..1200).chain(65_530..65_540) {
+        let object = Object::new().with("text", "x".repeat(len)).with("short", 1.0);
+        let value = Value::StrictArray(vec![object.into(); 2]);
+        let mut whole = BytesMut::from(&b"before"[..]);
+        amf0::encode(&value, &mut whole).unwrap();
+
+        let mut pieces = BytesMut::from(&b"before"[..]);
+        let mut encoder = Encoder::new(&mut pieces);
+        encoder.begin_strict_array(2);
+        for _ in 0..2 {
+            encoder.begin_object();
+            encoder.key("text").unwrap().string("x".repeat(len)).unwrap();
+            encoder.key("short").unwrap().number(1.0);
+            encoder.end_object();
+        }
+        assert!(whole == pieces, "{len}");
+    }
+}

@@ -3,7 +3,8 @@
 use bytes::BytesMut;
 
 use super::marker;
-use super::value::{Object, Value};
+use super::tree::TreeWriter;
+use super::value::Value;
 use crate::{Amf0Error, Limits, amf3};
 
 /// Encodes one value, within the default [`Limits`].
@@ -32,8 +33,7 @@ pub fn encode(value: &Value, out: &mut BytesMut) -> Result<(), Amf0Error> {
 /// Those of [`Encoder::value`]. `out` is then as it was.
 pub fn encode_all(values: &[Value], out: &mut BytesMut) -> Result<(), Amf0Error> {
     let len = out.len();
-    let mut encoder = Encoder::new(out);
-    let result = values.iter().try_for_each(|value| encoder.value(value).map(drop));
+    let result = Encoder::new(out).values(values).map(drop);
     if result.is_err() {
         out.truncate(len);
     }
@@ -100,8 +100,15 @@ impl<'a> Encoder<'a> {
     /// [`NameTooLong`](Amf0Error::NameTooLong), [`StringTooLong`](Amf0Error::StringTooLong),
     /// [`ArrayTooLong`](Amf0Error::ArrayTooLong) and, for AMF3 values, [`Amf3`](Amf0Error::Amf3). Part of the value may then have been written.
     pub fn value(&mut self, value: &Value) -> Result<&mut Self, Amf0Error> {
-        self.nested(value, self.limits.depth())?;
-        Ok(self)
+        self.values(std::slice::from_ref(value))
+    }
+
+    fn values(&mut self, values: &[Value]) -> Result<&mut Self, Amf0Error> {
+        let mut writer = TreeWriter::new(self.out, self.limits, self.written.as_deref_mut());
+        let depth = self.limits.depth();
+        let result = values.iter().try_for_each(|value| writer.value(value, depth));
+        writer.finish();
+        result.map(|()| self)
     }
 
     /// Writes a number.
@@ -126,7 +133,7 @@ impl<'a> Encoder<'a> {
     pub fn string(&mut self, string: impl AsRef<[u8]>) -> Result<&mut Self, Amf0Error> {
         let string = string.as_ref();
         let Ok(len) = u16::try_from(string.len()) else {
-            return self.long_string(marker::LONG_STRING, string);
+            return self.long_string(string);
         };
         let [a, b] = len.to_be_bytes();
         Ok(self.put(&[marker::STRING, a, b]).put(string))
@@ -175,80 +182,10 @@ impl<'a> Encoder<'a> {
         self.put(&[0, 0, marker::OBJECT_END])
     }
 
-    /// Writes a value that may have `depth` containers inside one another.
-    fn nested(&mut self, value: &Value, depth: usize) -> Result<(), Amf0Error> {
-        match value {
-            Value::Number(number) => self.number(*number),
-            Value::Boolean(boolean) => self.boolean(*boolean),
-            Value::String(string) => self.string(string)?,
-            Value::Object(properties) => {
-                let depth = self.enter(depth)?;
-                self.begin_object().properties(properties, depth)?
-            }
-            Value::Null => self.null(),
-            Value::Undefined => self.undefined(),
-            Value::Reference(index) => self.put(&[marker::REFERENCE]).put(&index.to_be_bytes()),
-            Value::EcmaArray(properties) => {
-                let depth = self.enter(depth)?;
-                self.begin_ecma_array(count(properties.len())?)
-                    .properties(properties, depth)?
-            }
-            Value::StrictArray(elements) => {
-                let depth = self.enter(depth)?;
-                self.begin_strict_array(count(elements.len())?);
-                for element in elements {
-                    self.nested(element, depth)?;
-                }
-                self
-            }
-            Value::Date { millis, time_zone } => self
-                .put(&[marker::DATE])
-                .put(&millis.to_be_bytes())
-                .put(&time_zone.to_be_bytes()),
-            Value::LongString(string) => self.long_string(marker::LONG_STRING, string.as_bytes())?,
-            Value::Unsupported => self.put(&[marker::UNSUPPORTED]),
-            Value::XmlDocument(text) => self.long_string(marker::XML_DOCUMENT, text.as_bytes())?,
-            Value::TypedObject(object) => {
-                let depth = self.enter(depth)?;
-                self.put(&[marker::TYPED_OBJECT])
-                    .key(&object.class_name)?
-                    .properties(&object.properties, depth)?
-            }
-            Value::Amf3(value) => self.amf3(value, depth)?,
-        };
-        Ok(())
-    }
-
-    #[cold]
-    fn amf3(&mut self, value: &amf3::Value, depth: usize) -> Result<&mut Self, Amf0Error> {
-        self.put(&[marker::AVMPLUS]);
-        let mut writer = amf3::Writer {
-            out: self.out,
-            limits: self.limits,
-            written: self.written.as_deref_mut(),
-        };
-        writer.value(value, depth)?;
-        Ok(self)
-    }
-
-    fn properties(&mut self, properties: &Object, depth: usize) -> Result<&mut Self, Amf0Error> {
-        for (key, value) in properties {
-            self.key(key)?.nested(value, depth)?;
-        }
-        Ok(self.end_object())
-    }
-
-    /// Takes one level off the depth that is left.
-    fn enter(&self, depth: usize) -> Result<usize, Amf0Error> {
-        depth.checked_sub(1).ok_or(Amf0Error::TooDeep {
-            limit: self.limits.depth(),
-        })
-    }
-
-    fn long_string(&mut self, marker: u8, string: &[u8]) -> Result<&mut Self, Amf0Error> {
+    fn long_string(&mut self, string: &[u8]) -> Result<&mut Self, Amf0Error> {
         let len = u32::try_from(string.len()).map_err(|_| Amf0Error::StringTooLong { len: string.len() })?;
         let [a, b, c, d] = len.to_be_bytes();
-        Ok(self.put(&[marker, a, b, c, d]).put(string))
+        Ok(self.put(&[marker::LONG_STRING, a, b, c, d]).put(string))
     }
 
     #[inline]
@@ -256,8 +193,4 @@ impl<'a> Encoder<'a> {
         self.out.extend_from_slice(bytes);
         self
     }
-}
-
-fn count(len: usize) -> Result<u32, Amf0Error> {
-    u32::try_from(len).map_err(|_| Amf0Error::ArrayTooLong { len })
 }

@@ -21,6 +21,7 @@
 mod decode;
 mod encode;
 mod marker;
+mod tree;
 #[cfg(feature = "serde")]
 mod typed;
 mod value;
