@@ -3,7 +3,10 @@
 //! Feed it whatever the socket gave; it yields whole messages and keeps the rest. Set Chunk Size and Abort Message
 //! act here, because the next header already depends on them; they are handed on all the same.
 
-use bytes::{Buf, BytesMut};
+use std::mem;
+use std::ops::RangeInclusive;
+
+use bytes::{Buf, Bytes, BytesMut};
 use tokio_util::codec::Decoder;
 
 use super::header::{BasicHeader, ChunkFormat, MessageHeader};
@@ -12,9 +15,21 @@ use super::{
     ChunkError, ChunkLimits, ChunkStreamId, DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, MessageType, RawMessage,
 };
 
+/// The messages that are not copied, by their lengths in bytes. Shorter ones are copied in no time, and should not keep
+/// a read buffer that is many times larger; longer ones seldom come in one read, and would make the buffer grow.
+const SHARED_LEN: RangeInclusive<usize> = 4096..=65_536;
+
 /// Decodes a peer's chunk stream into [`RawMessage`]s.
 ///
-/// Each payload is copied once, out of the read buffer, so that a message that is kept does not keep the buffer.
+/// # Memory
+///
+/// Payloads are copied out of the read buffer, so that a message that is kept does not keep the buffer, except for
+/// audio and video messages of 4 KiB to 64 KiB that one chunk holds: these are slices of it and cost no copy. Such a
+/// slice keeps the whole buffer in memory: with buffers of at most `n` bytes, up to `n / 4096` times its own length.
+/// Who keeps messages for long, or on behalf of a peer that may want to waste memory, copies them
+/// (`Bytes::copy_from_slice`). Until such a message is there as a whole, it stays in the buffer.
+///
+/// # Tolerance
 ///
 /// Tolerated, because real peers do it: ids in a longer form than needed; a type 1 chunk as the first of a chunk
 /// stream (librtmp); a new header of the same length and type inside a message, which continues it; extended
@@ -43,6 +58,16 @@ enum State {
     Payload {
         place: usize,
         owed: usize,
+    },
+}
+
+/// A message that is complete.
+enum Complete {
+    Copied(RawMessage),
+    /// The payload of the chunk stream at `place` is the next `len` bytes of the input.
+    Next {
+        place: usize,
+        len: usize,
     },
 }
 
@@ -78,8 +103,8 @@ impl ChunkDecoder {
         self.limits = limits;
     }
 
-    /// Takes bytes off the front of `input` until they complete a message.
-    fn next_message(&mut self, input: &mut &[u8]) -> Result<Option<RawMessage>, ChunkError> {
+    /// Takes bytes off the front of `input` until they complete a message, or the rest of one is what comes next.
+    fn next_message(&mut self, input: &mut &[u8]) -> Result<Option<Complete>, ChunkError> {
         loop {
             let (place, mut owed) = match self.state {
                 State::Payload { place, owed } => (place, owed),
@@ -90,6 +115,14 @@ impl ChunkDecoder {
             };
             loop {
                 let stream = self.streams.at(place);
+                if stream.is_media_in_one_chunk(owed) && SHARED_LEN.contains(&owed) {
+                    if input.len() < owed {
+                        self.state = State::Payload { place, owed };
+                        return Ok(None);
+                    }
+                    self.state = State::Header;
+                    return Ok(Some(Complete::Next { place, len: owed }));
+                }
                 let (part, rest) = input.split_at(owed.min(input.len()));
                 stream.make_room(part.len(), input.len());
                 stream.payload.extend_from_slice(part);
@@ -101,11 +134,10 @@ impl ChunkDecoder {
                 }
                 self.state = State::Header;
                 if stream.payload.len() == stream.length {
-                    let message = stream.take_message();
-                    self.partial_messages -= 1;
-                    self.partial_bytes -= message.payload.len();
+                    let payload = mem::take(&mut stream.payload);
+                    let message = self.take_message(place, payload.into());
                     self.obey(&message)?;
-                    return Ok(Some(message));
+                    return Ok(Some(Complete::Copied(message)));
                 }
                 // Mostly the message goes on at once: no need then to look its chunk stream up again.
                 match stream.continuation(input) {
@@ -115,6 +147,13 @@ impl ChunkDecoder {
                 owed = self.begin_chunk(place)?;
             }
         }
+    }
+
+    /// The message of the chunk stream at `place`, which is complete.
+    fn take_message(&mut self, place: usize, payload: Bytes) -> RawMessage {
+        self.partial_messages -= 1;
+        self.partial_bytes -= payload.len();
+        self.streams.at(place).end_message(payload)
     }
 
     /// Takes a header off `input`: the place of its chunk stream and the payload length of its chunk, or `None` if
@@ -286,10 +325,13 @@ impl Decoder for ChunkDecoder {
 
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<RawMessage>, ChunkError> {
         let mut input = src.as_ref();
-        let message = self.next_message(&mut input);
+        let complete = self.next_message(&mut input);
         let taken = src.len() - input.len();
         src.advance(taken);
-        message
+        Ok(complete?.map(|complete| match complete {
+            Complete::Copied(message) => message,
+            Complete::Next { place, len } => self.take_message(place, src.split_to(len).freeze()),
+        }))
     }
 
     fn decode_eof(&mut self, src: &mut BytesMut) -> Result<Option<RawMessage>, ChunkError> {

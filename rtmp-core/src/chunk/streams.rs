@@ -1,7 +1,8 @@
 //! What a decoder remembers of each chunk stream.
 
 use std::collections::HashMap;
-use std::mem;
+
+use bytes::Bytes;
 
 use super::{ChunkError, ChunkStreamId, MessageStreamId, MessageType, RawMessage};
 use crate::Timestamp;
@@ -64,15 +65,22 @@ impl ChunkStream {
         is_ours.then_some(rest)
     }
 
+    /// Whether a chunk of `len` payload bytes is all of an audio or video message.
+    pub(super) fn is_media_in_one_chunk(&self, len: usize) -> bool {
+        len == self.length
+            && self.payload.is_empty()
+            && matches!(self.message_type, MessageType::Audio | MessageType::Video)
+    }
+
     /// The message, now complete.
-    pub(super) fn take_message(&mut self) -> RawMessage {
+    pub(super) fn end_message(&mut self, payload: Bytes) -> RawMessage {
         self.in_message = false;
         RawMessage {
             chunk_stream: self.id,
             timestamp: self.timestamp,
             message_type: self.message_type,
             stream: self.stream,
-            payload: mem::take(&mut self.payload).into(),
+            payload,
         }
     }
 }

@@ -49,6 +49,8 @@ pub(super) struct Link {
     output: BytesMut,
     /// Bytes received, for acknowledgements.
     sequence: u32,
+    /// Of these, bytes that the decoder has left in the input until a message is complete.
+    left_in_input: usize,
     /// Of these, bytes not acknowledged yet.
     unacknowledged: u32,
     /// How often the peer wants acknowledgements.
@@ -88,6 +90,7 @@ impl Link {
             aggregate: None,
             output: BytesMut::new(),
             sequence: 0,
+            left_in_input: 0,
             unacknowledged: 0,
             peer_window: DEFAULT_WINDOW,
             acknowledged: Acknowledged::default(),
@@ -149,8 +152,9 @@ impl Link {
             }
             let before = input.len();
             let raw = self.decoder.decode(input)?;
-            self.count_received(before - input.len());
+            self.count_taken(before - input.len());
             let Some(raw) = raw else {
+                self.count_left(input.len());
                 self.settle()?;
                 return Ok(None);
             };
@@ -224,6 +228,17 @@ impl Link {
             self.send_control(Control::WindowAckSize(window))?;
         }
         Ok(())
+    }
+
+    fn count_taken(&mut self, count: usize) {
+        self.count_received(count.saturating_sub(self.left_in_input));
+        self.left_in_input = self.left_in_input.saturating_sub(count);
+    }
+
+    /// Bytes of a message that is not complete have been received as well, and the peer may wait to hear so.
+    fn count_left(&mut self, count: usize) {
+        self.count_received(count.saturating_sub(self.left_in_input));
+        self.left_in_input = count;
     }
 
     fn count_received(&mut self, count: usize) {

@@ -4,6 +4,7 @@ mod captures;
 mod encoder;
 mod hostile;
 mod limits;
+mod memory;
 mod model;
 mod properties;
 mod support;

@@ -44,6 +44,30 @@ fn a_window_of_one_gets_one_acknowledgement_a_read_and_less_than_it_sent() {
     assert!(!sequences.is_empty() && 16 * sequences.len() < sent as usize / 8);
 }
 
+/// A peer with a small window sends no more of a long message before it hears of the part that came.
+#[test]
+fn what_came_of_a_message_is_acknowledged_before_the_rest_comes() {
+    let mut server = Server::publishing();
+    server.say(&control(Control::WindowAckSize(10_000)));
+    server.say(&control(Control::SetChunkSize(1_000_000)));
+    server.exchange();
+    server.send_raw(&raw(4, AUDIO, 1, vec![0; 60_000]));
+    let mut rest = server.peer.sent.split();
+    let mut sequences = Vec::new();
+    while !rest.is_empty() {
+        server.peer.sent.unsplit(rest.split_to(rest.len().min(1000)));
+        for reply in server.exchange() {
+            let sequence = reply.strip_prefix("2/0 Acknowledgement(").unwrap();
+            sequences.push(sequence.trim_end_matches(')').parse::<u32>().unwrap());
+        }
+    }
+    assert_eq!(sequences.len(), 12, "{sequences:?}");
+    assert!(
+        sequences.is_sorted_by(|a, b| (5000..=6000).contains(&(b - a))),
+        "{sequences:?}"
+    );
+}
+
 #[test]
 fn two_and_a_half_megabytes_are_assumed_until_the_peer_says_otherwise() {
     let mut server = Server::publishing();
