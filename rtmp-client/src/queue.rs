@@ -152,6 +152,12 @@ impl<T> Sender<T> {
         state.has_room(1)
     }
 
+    /// Whether the receiver is behind by more than a part of the capacity that may take many times its size in memory.
+    pub(crate) fn is_piling_up(&self) -> bool {
+        let state = self.lock();
+        state.bytes > state.capacity.bytes / 32
+    }
+
     /// Whether an item can be appended within the capacity, and would be received.
     pub(crate) fn has_room(&self) -> bool {
         let state = self.lock();

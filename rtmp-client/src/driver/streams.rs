@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::{MediaMessage, TimestampUnwrapper};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -68,9 +69,13 @@ impl Playing {
     }
 
     /// Says whether there is room for another message.
-    pub(super) fn deliver(&mut self, message: MediaMessage) -> bool {
+    pub(super) fn deliver(&mut self, mut message: MediaMessage) -> bool {
         if !message.kind.is_data() {
             self.position = self.clock.unwrap_timestamp(message.timestamp);
+        }
+        if self.queue.is_piling_up() {
+            // It may wait for long, and must not keep the buffer that it was read into.
+            message.payload = Bytes::copy_from_slice(&message.payload);
         }
         let len = message.payload.len();
         self.queue.push(Delivery::Media(message), len)

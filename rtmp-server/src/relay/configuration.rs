@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use bytes::Bytes;
 use rtmp_core::MediaMessage;
 use rtmp_core::flv::Configuration;
 
@@ -45,7 +46,11 @@ impl ConfigurationCache {
             if len <= config.max_configuration_len && self.len + len <= config.max_configurations_len {
                 let kept = Kept {
                     number,
-                    message: message.clone(),
+                    // It is kept as long as the stream, and must not keep the buffer that it was read into.
+                    message: MediaMessage {
+                        payload: Bytes::copy_from_slice(&message.payload),
+                        ..*message
+                    },
                     since: before.as_ref().map_or(number, |before| before.since),
                 };
                 self.kept.insert(configuration, kept);
