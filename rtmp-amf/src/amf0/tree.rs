@@ -167,9 +167,11 @@ impl<'a> TreeWriter<'a> {
     #[inline(always)]
     fn put_string<const N: usize>(&mut self, head: [u8; N], string: &AmfString) {
         if let Some((bytes, len)) = string.as_inline() {
-            if let Some(slot) = self.room(SLOT).first_chunk_mut::<SLOT>() {
-                slot[..N].copy_from_slice(&head);
-                slot[N..N + bytes.len()].copy_from_slice(bytes);
+            if let Some((first, rest)) = self.room(SLOT).split_first_chunk_mut()
+                && let Some(rest) = rest.first_chunk_mut()
+            {
+                *first = head;
+                *rest = *bytes;
                 self.len += N + len;
             }
             return;
