@@ -1,8 +1,13 @@
 //! Timeouts and limits, with their defaults.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rtmp_core::conn;
+use rtmp_core::chunk::RawMessage;
+use rtmp_core::conn::{self, Direction};
+
+use crate::SessionInfo;
 
 /// Stands for longer times, so that they can be added to any time on the clock.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
@@ -100,6 +105,19 @@ impl Timeouts {
 pub struct SessionConfig {
     pub(crate) protocol: conn::ServerConfig,
     pub(crate) timeouts: Timeouts,
+    pub(crate) tap: Option<Tap>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Tap(pub(crate) Arc<TapFn>);
+
+/// What a tap is told: whose message it is, which way it goes, and the message.
+type TapFn = dyn Fn(&SessionInfo, Direction, &RawMessage) + Send + Sync;
+
+impl fmt::Debug for Tap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tap")
+    }
 }
 
 impl SessionConfig {
@@ -107,6 +125,23 @@ impl SessionConfig {
     #[must_use]
     pub fn protocol(mut self, protocol: conn::ServerConfig) -> Self {
         self.protocol = protocol;
+        self
+    }
+
+    /// Lets `tap` see every message behind the handshake as it is received and sent, for logs and measurements, but for
+    /// what a [`MediaSource`](crate::MediaSource) gives a player. It is called by the session's task: return soon. If it
+    /// panics it sees no more of that session.
+    ///
+    /// ```
+    /// use rtmp_server::SessionConfig;
+    ///
+    /// let config = SessionConfig::default().tap(|session, direction, message| {
+    ///     println!("{} {direction:?} {:?}", session.id(), message.message_type);
+    /// });
+    /// ```
+    #[must_use]
+    pub fn tap(mut self, tap: impl Fn(&SessionInfo, Direction, &RawMessage) + Send + Sync + 'static) -> Self {
+        self.tap = Some(Tap(Arc::new(tap)));
         self
     }
 

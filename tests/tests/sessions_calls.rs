@@ -1,4 +1,5 @@
-//! What the applications at both ends say to each other beside media: remote calls, statuses, messages of their own.
+//! What the applications at both ends say to each other beside media: remote calls, statuses, messages of their own; and
+//! what a tap sees of it.
 
 use std::sync::Arc;
 
@@ -13,8 +14,12 @@ use rtmp_client::{
 use rtmp_core::MediaMessage;
 use rtmp_core::chunk::{ChunkStreamId, MessageStreamId};
 use rtmp_core::message::{Command, SharedObjectEvent, SharedObjectMessage, Status, StatusCode};
-use rtmp_server::{CallError, ConnectObserver, Observers, PublishObserver, SessionInfo, StreamInfo};
-use rtmp_tests::{Peer, Recorder, RunningSession, session};
+use rtmp_server::{
+    CallError, CloseReason, ConnectObserver, Observers, PublishObserver, SessionConfig, SessionInfo,
+    StreamInfo,
+};
+use rtmp_tests::serve::PIPE_LEN;
+use rtmp_tests::{Peer, Recorder, RunningSession, session, session_over};
 use tokio::sync::mpsc;
 
 /// Notes calls and other messages, and answers `echo` with its arguments and the stream that it came on.
@@ -288,4 +293,53 @@ async fn calls_that_nobody_waits_for_make_room_for_others() {
     let mut call = Box::pin(info.call("ask", Vec::new()));
     assert!(call.as_mut().now_or_never().is_none());
     assert_eq!(peer.rest().await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tap_sees_every_message_both_ways_until_it_panics() {
+    let seen = Recorder::default();
+    let notes = seen.clone();
+    let config = SessionConfig::default().tap(move |session, direction, message| {
+        notes.note(format!(
+            "{} {direction:?} {:?}",
+            session.app(),
+            message.message_type
+        ));
+        assert_ne!(
+            message.message_type,
+            MessageType::Other(99),
+            "the tap panics here"
+        );
+    });
+    let (client, server) = tokio::io::duplex(PIPE_LEN);
+    let running = session_over(server, &Observers::new(), config);
+    let conn = ClientConn::builder()
+        .from_io(client, "rtmp://h/live")
+        .await
+        .unwrap();
+    conn.connect(ConnectRequest::default()).await.unwrap();
+    let _stream = conn.create_stream().await.unwrap();
+    conn.send_raw(raw(MessageType::Other(99), Vec::new()))
+        .await
+        .unwrap();
+    seen.called("Other(99)").await;
+    let _stream = conn.create_stream().await.unwrap();
+    conn.close().await.unwrap();
+    assert!(!matches!(running.ended().await, CloseReason::ObserverPanicked));
+    assert_eq!(
+        seen.calls(),
+        [
+            " Received SetChunkSize",
+            " Received Command",
+            "live Sent WindowAckSize",
+            "live Sent SetPeerBandwidth",
+            "live Sent UserControl",
+            "live Sent SetChunkSize",
+            "live Sent Command",
+            "live Received WindowAckSize",
+            "live Received Command",
+            "live Sent Command",
+            "live Received Other(99)",
+        ]
+    );
 }

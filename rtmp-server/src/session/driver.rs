@@ -5,7 +5,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -24,6 +24,7 @@ use tracing::{Span, debug, info_span, warn};
 
 use super::calls::PendingCalls;
 use super::outbound::{Direct, Filled, Outbound, OwnOutbound};
+use crate::config::Tap;
 use crate::relay::Lag;
 use crate::source::WireForm;
 use crate::{
@@ -103,7 +104,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         config: SessionConfig,
     ) -> Self {
         let now = Instant::now();
-        let machine = ServerMachine::new(config.protocol.clone(), Duration::ZERO, |bytes| rand::fill(bytes));
+        let mut machine =
+            ServerMachine::new(config.protocol.clone(), Duration::ZERO, |bytes| rand::fill(bytes));
+        if let Some(Tap(tap)) = config.tap.clone() {
+            let (session, mut has_panicked) = (info.clone(), false);
+            machine.set_tap(move |direction, message| {
+                has_panicked = has_panicked
+                    || catch_unwind(AssertUnwindSafe(|| tap(&session, direction, message))).is_err();
+            });
+        }
         let span = match info.peer_addr() {
             Some(peer) => info_span!(parent: None, "session", id = info.id().get(), %peer),
             None => info_span!(parent: None, "session", id = info.id().get()),
