@@ -192,6 +192,8 @@ mod error;
 pub mod files;
 mod info;
 mod observer;
+#[cfg(feature = "files")]
+pub mod record;
 pub mod relay;
 mod requests;
 mod server;

@@ -20,6 +20,17 @@ pub trait MediaSink: Send {
 
     /// All messages that came in one piece have been sent: now is the time to wake whoever waits for them.
     fn flush(&mut self) {}
+
+    /// Something to tell the publisher, such as `NetStream.Record.Failed`. Asked after each flush until there is nothing
+    /// more.
+    fn take_status(&mut self) -> Option<Status> {
+        None
+    }
+
+    /// The publisher ends the publication and stays: the last word to it. The sink is dropped next.
+    fn end(&mut self) -> Option<Status> {
+        None
+    }
 }
 
 /// Gives media to one player. Dropping it ends the playback, however that came.

@@ -1,10 +1,13 @@
 //! Serves live streams: whoever publishes `rtmp://HOST/APP/NAME` is seen by all who play it.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use rtmp_examples::{failure, init_logging, seconds, stop_signal};
+use rtmp_server::files::{FileError, MediaRoot};
+use rtmp_server::record::{RecordConfig, RecordStreams, Recorder};
 use rtmp_server::relay::{Handover, RelayConfig, SlowPlayers, TakeOver};
 use rtmp_server::{Observers, Relay, Server, ServerConfig, ServerError};
 
@@ -45,6 +48,14 @@ struct Options {
     /// first has sent nothing for so long (SECONDS)
     #[arg(long, value_name = "POLICY", value_parser = parse_take_over, default_value = "refuse")]
     take_over: TakeOver,
+
+    /// Record all streams below this directory, as APP/NAME.flv; who publishes again goes on with the same file
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+
+    /// Begin another file, NAME@000002.flv and so on, at the first keyframe after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "record")]
+    record_segment: Option<Duration>,
 
     /// Connections that may be open at a time
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
@@ -111,7 +122,15 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(options: Options) -> Result<(), ServerError> {
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    #[error("can not record")]
+    Record(#[from] FileError),
+}
+
+async fn serve(options: Options) -> Result<(), Error> {
     let handover = if options.seamless {
         Handover::Seamless
     } else {
@@ -127,11 +146,36 @@ async fn serve(options: Options) -> Result<(), ServerError> {
         relay = relay.join_within(Duration::from_millis(millis));
     }
     let relay = options.slow.apply(relay);
+    let mut observers = Observers::new().relay(Relay::new(relay));
+    let recorder = match &options.record {
+        Some(directory) => Some(recorder(directory, options.record_segment)?),
+        None => None,
+    };
+    if let Some(recorder) = &recorder {
+        observers = observers.publish(recorder.clone());
+    }
     let server = Server::bind(options.listen)
         .await?
-        .observers(Observers::new().relay(Relay::new(relay)))
+        .observers(observers)
         .config(ServerConfig::default().max_connections(options.max_connections));
     println!("listening on rtmp://{}", server.local_addr()?);
     server.serve_until(stop_signal()).await;
+    if let Some(recorder) = recorder {
+        recorder.shutdown().await;
+    }
     Ok(())
+}
+
+/// Completes what a crash has left behind, before anybody publishes.
+fn recorder(directory: &Path, segment: Option<Duration>) -> Result<Recorder, FileError> {
+    let mut config = RecordConfig::default().streams(RecordStreams::All);
+    if let Some(duration) = segment {
+        config = config.segment_duration(duration);
+    }
+    let recorder = Recorder::new(MediaRoot::new(directory)?, config);
+    let count = recorder.recover()?;
+    if count > 0 {
+        println!("completed {count} recordings that were broken off");
+    }
+    Ok(recorder)
 }

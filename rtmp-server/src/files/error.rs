@@ -2,11 +2,12 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::NameError;
 
 /// A file below the root can not be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
     /// No file is for such a name.
@@ -49,7 +50,7 @@ pub enum FileError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: io::Error,
+        source: Arc<io::Error>,
     },
 }
 
@@ -58,7 +59,10 @@ impl FileError {
     pub(super) fn new(path: PathBuf, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::NotFound => Self::NotFound { path },
-            _ => Self::Open { path, source },
+            _ => Self::Open {
+                path,
+                source: Arc::new(source),
+            },
         }
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! All of this blocks: in async code it belongs into `tokio::task::spawn_blocking`.
 
+mod claim;
 mod dir;
 mod error;
 mod name;
@@ -16,6 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use claim::Claim;
 use dir::Dir;
 pub use error::FileError;
 pub use name::{MediaName, NameError, NamePart};
@@ -86,6 +88,16 @@ impl MediaRoot {
                 .filter(|(_, kind)| kind.is_file())
                 .filter_map(move |(file, _)| MediaName::from_path(&directory, &file))
         }))
+    }
+
+    /// Whether there is something at the path of this name.
+    pub(crate) fn has(&self, name: &MediaName) -> bool {
+        self.path_of(name).symlink_metadata().is_ok()
+    }
+
+    /// Removes a file.
+    pub(crate) fn remove(&self, name: &MediaName) -> Result<(), FileError> {
+        self.dir()?.enter(name.directory())?.remove(&name.file())
     }
 
     /// The directory is looked up each time: the root may have been moved away and made anew.

@@ -210,6 +210,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         for publication in &mut self.publications {
             for sink in &mut publication.sinks {
                 sink.flush();
+                while let Some(status) = sink.take_status() {
+                    self.machine
+                        .notify_publisher(publication.stream.id(), &status)
+                        .map_err(protocol)?;
+                }
             }
         }
         self.follow_stage();

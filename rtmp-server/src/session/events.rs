@@ -361,7 +361,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         let Some(place) = self.publications.iter().position(is_wanted) else {
             return Ok(());
         };
-        let Publication { stream, sinks } = self.publications.swap_remove(place);
+        let Publication { stream, mut sinks } = self.publications.swap_remove(place);
+        for status in sinks.iter_mut().filter_map(|sink| sink.end()) {
+            // Fails only if the client has deleted the stream; then there is nobody to tell.
+            let _ = self.machine.notify_publisher(stream.id(), &status);
+        }
         // First of all the name is free again.
         drop(sinks);
         self.tell_unpublished(&stream, usize::MAX, reason).await

@@ -99,6 +99,29 @@ impl ServerMachine {
         self.send_status(stream, status)
     }
 
+    /// Tells a publisher, or one that has just ended its publication, something that changes nothing, such as
+    /// `NetStream.Record.Start`.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream does not exist or is not for publishing.
+    pub fn notify_publisher(
+        &mut self,
+        stream: MessageStreamId,
+        status: &Status,
+    ) -> Result<(), ProtocolError> {
+        if !matches!(
+            self.streams.role(stream),
+            Some(Role::Publishing { .. } | Role::Idle)
+        ) {
+            return Err(ProtocolError::WrongStream {
+                operation: "notify the publisher",
+                stream,
+            });
+        }
+        self.send_status(stream, status)
+    }
+
     /// Lets the client play: Stream Begin, Play.Reset if the request empties the playlist, Play.Start. Media follow.
     ///
     /// # Errors

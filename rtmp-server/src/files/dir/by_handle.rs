@@ -5,9 +5,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, open, openat, statat};
+use rustix::fs::{
+    AtFlags, FileType, FlockOperation, Mode, OFlags, flock, fstat, mkdirat, open, openat, statat, unlinkat,
+};
 use rustix::io::Errno;
 
+use super::Exists;
 use crate::files::FileError;
 
 /// An open directory.
@@ -58,6 +61,61 @@ impl Dir {
         let handle = openat(&self.handle, name, OFlags::RDONLY | BENEATH, Mode::empty())
             .map_err(|error| failed(path.clone(), error))?;
         regular(handle, path)
+    }
+
+    /// Makes a directory in this one, if there is none.
+    pub(in crate::files) fn make(&self, name: &str) -> Result<(), FileError> {
+        match mkdirat(&self.handle, name, Mode::RWXU | Mode::RWXG | Mode::RWXO) {
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(error) => Err(failed(self.path.join(name), error)),
+        }
+    }
+
+    /// Opens a file to read and write it, or makes it, and locks it against other writers of all processes.
+    pub(in crate::files) fn claim(&self, name: &str, exists: Exists) -> Result<File, FileError> {
+        let path = self.path.join(name);
+        match self.kind(name, &path) {
+            Ok(FileType::RegularFile) | Err(FileError::NotFound { .. }) => {}
+            Ok(_) => return Err(FileError::NotRegular { path }),
+            Err(error) => return Err(error),
+        }
+        let flags = match exists {
+            Exists::Maybe => OFlags::CREATE,
+            Exists::Not => OFlags::CREATE | OFlags::EXCL,
+        };
+        let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::WGRP | Mode::ROTH | Mode::WOTH;
+        let handle = match openat(&self.handle, name, OFlags::RDWR | BENEATH | flags, mode) {
+            Ok(handle) => handle,
+            Err(Errno::EXIST) => return Err(FileError::Busy { path }),
+            Err(error) => return Err(failed(path, error)),
+        };
+        match flock(&handle, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Err(FileError::Busy { path }),
+            Err(error) => return Err(failed(path, error)),
+        }
+        // Whoever had it before may have put another file in its place meanwhile.
+        let opened = fstat(&handle).map_err(|error| failed(path.clone(), error))?;
+        match statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(there) if (there.st_dev, there.st_ino) == (opened.st_dev, opened.st_ino) => {
+                regular(handle, path)
+            }
+            Ok(_) | Err(Errno::NOENT) => Err(FileError::Busy { path }),
+            Err(error) => Err(failed(path, error)),
+        }
+    }
+
+    /// Puts an empty file in the place of one that is claimed. Who reads the old one keeps it.
+    pub(in crate::files) fn renew(&self, name: &str, claimed: File) -> Result<File, FileError> {
+        self.remove(name)?;
+        let renewed = self.claim(name, Exists::Not);
+        drop(claimed);
+        renewed
+    }
+
+    /// Removes a file.
+    pub(in crate::files) fn remove(&self, name: &str) -> Result<(), FileError> {
+        unlinkat(&self.handle, name, AtFlags::empty()).map_err(|error| failed(self.path.join(name), error))
     }
 
     /// What stands there. A device is not even opened, since that alone may set it in motion.

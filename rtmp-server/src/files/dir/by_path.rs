@@ -1,8 +1,10 @@
 //! Where directories can not be held open: what stands at a path is looked at just before it is opened.
 
 use std::fs::{File, OpenOptions, symlink_metadata};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::Exists;
 use crate::files::FileError;
 
 /// A directory.
@@ -42,6 +44,62 @@ impl Dir {
         }
         regular(OpenOptions::new().read(true).open(&path), path)
     }
+
+    /// Makes a directory in this one, if there is none.
+    pub(in crate::files) fn make(&self, name: &str) -> Result<(), FileError> {
+        let path = self.path.join(name);
+        match std::fs::create_dir(&path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(FileError::new(path, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens a file to read and write it, or makes it, and locks it against other writers of all processes.
+    pub(in crate::files) fn claim(&self, name: &str, exists: Exists) -> Result<File, FileError> {
+        let path = self.path.join(name);
+        match metadata(&path) {
+            Ok(metadata) if metadata.is_file() => {}
+            Ok(_) => return Err(FileError::NotRegular { path }),
+            Err(FileError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        match exists {
+            Exists::Maybe => options.create(true).truncate(false),
+            Exists::Not => options.create_new(true),
+        };
+        #[cfg(windows)]
+        {
+            use std::os::windows::fs::OpenOptionsExt;
+            const FILE_SHARE_READ: u32 = 1;
+            options.share_mode(FILE_SHARE_READ);
+        }
+        match options.open(&path) {
+            Err(error) if is_sharing_violation(&error) => Err(FileError::Busy { path }),
+            opened => regular(opened, path),
+        }
+    }
+
+    /// Empties a file that is claimed: in use it can not be removed.
+    pub(in crate::files) fn renew(&self, name: &str, claimed: File) -> Result<File, FileError> {
+        match claimed.set_len(0) {
+            Ok(()) => Ok(claimed),
+            Err(source) => Err(FileError::new(self.path.join(name), source)),
+        }
+    }
+
+    /// Removes a file.
+    pub(in crate::files) fn remove(&self, name: &str) -> Result<(), FileError> {
+        let path = self.path.join(name);
+        std::fs::remove_file(&path).map_err(|source| FileError::new(path, source))
+    }
+}
+
+/// Windows says that another has the file open for writing.
+fn is_sharing_violation(error: &std::io::Error) -> bool {
+    const ERROR_SHARING_VIOLATION: i32 = 32;
+    error.kind() == ErrorKind::AlreadyExists || error.raw_os_error() == Some(ERROR_SHARING_VIOLATION)
 }
 
 fn metadata(path: &Path) -> Result<std::fs::Metadata, FileError> {

@@ -9,3 +9,14 @@ mod by_path;
 pub(super) use by_handle::Dir;
 #[cfg(not(unix))]
 pub(super) use by_path::Dir;
+
+/// Whether a file may be there before it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exists {
+    Maybe,
+    #[cfg_attr(
+        not(unix),
+        expect(dead_code, reason = "files are emptied there, not replaced")
+    )]
+    Not,
+}

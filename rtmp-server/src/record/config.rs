@@ -1,0 +1,119 @@
+//! What is recorded, and how.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::RecordEvent;
+
+/// Settings of a [`Recorder`](super::Recorder).
+#[derive(Clone)]
+pub struct RecordConfig {
+    pub(super) streams: RecordStreams,
+    pub(super) max_queue_len: usize,
+    pub(super) max_queue_messages: usize,
+    pub(super) segment_duration: Option<Duration>,
+    pub(super) segment_len: Option<u64>,
+    pub(super) index_capacity: usize,
+    pub(super) on_event: Option<EventHandler>,
+}
+
+pub(super) type EventHandler = Arc<dyn Fn(&RecordEvent) + Send + Sync>;
+
+/// Which streams a [`Recorder`](super::Recorder) records when it is asked as an observer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordStreams {
+    /// Those whose publisher asks for it, with `publish(name, "record")` or `"append"` (RTMP 1.0 section 7.2.2.6).
+    #[default]
+    Requested,
+    /// All. Only `"record"` replaces a recording, so a publisher that comes back goes on with its own.
+    All,
+}
+
+impl RecordConfig {
+    /// Which streams are recorded when the recorder is asked as an observer. Default: those whose publisher asks.
+    #[must_use]
+    pub fn streams(mut self, streams: RecordStreams) -> Self {
+        self.streams = streams;
+        self
+    }
+
+    /// How many bytes of a stream may wait for the disk. Default: 16 MiB.
+    #[must_use]
+    pub fn max_queue_len(mut self, bytes: usize) -> Self {
+        self.max_queue_len = bytes;
+        self
+    }
+
+    /// How many messages of a stream may wait for the disk. Default: 16,384.
+    #[must_use]
+    pub fn max_queue_messages(mut self, messages: usize) -> Self {
+        self.max_queue_messages = messages;
+        self
+    }
+
+    /// Begins another file at the first keyframe after this much time. Default: never.
+    #[must_use]
+    pub fn segment_duration(mut self, duration: Duration) -> Self {
+        self.segment_duration = Some(duration);
+        self
+    }
+
+    /// Begins another file at the first keyframe after this many bytes. Default: never.
+    #[must_use]
+    pub fn segment_len(mut self, bytes: u64) -> Self {
+        self.segment_len = Some(bytes);
+        self
+    }
+
+    /// How many keyframes the index of a file has room for, of 18 bytes each; see
+    /// [`FlvRecorder::index_capacity`](rtmp_core::flv::FlvRecorder::index_capacity). Default: 1024.
+    #[must_use]
+    pub fn index_capacity(mut self, keyframes: usize) -> Self {
+        self.index_capacity = keyframes;
+        self
+    }
+
+    /// Is told what happens to files. It is called on the thread that writes the file, which it may hold up: the stream
+    /// does not notice, and only this recording can lose something. Default: nobody.
+    #[must_use]
+    pub fn on_event(mut self, handler: impl Fn(&RecordEvent) + Send + Sync + 'static) -> Self {
+        self.on_event = Some(Arc::new(handler));
+        self
+    }
+
+    pub(super) fn tell(&self, event: &RecordEvent) {
+        if let Some(handler) = &self.on_event {
+            handler(event);
+        }
+    }
+}
+
+impl Default for RecordConfig {
+    fn default() -> Self {
+        Self {
+            streams: RecordStreams::default(),
+            max_queue_len: 16 << 20,
+            max_queue_messages: 16 << 10,
+            segment_duration: None,
+            segment_len: None,
+            index_capacity: 1024,
+            on_event: None,
+        }
+    }
+}
+
+impl fmt::Debug for RecordConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordConfig")
+            .field("streams", &self.streams)
+            .field("max_queue_len", &self.max_queue_len)
+            .field("max_queue_messages", &self.max_queue_messages)
+            .field("segment_duration", &self.segment_duration)
+            .field("segment_len", &self.segment_len)
+            .field("index_capacity", &self.index_capacity)
+            .field("has_on_event", &self.on_event.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,231 @@
+//! The thread that writes a recording.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use rtmp_core::MediaMessage;
+use rtmp_core::flv::Configuration;
+use rtmp_core::message::{Shortened, Status, StatusCode};
+use tracing::{debug, info, warn};
+
+use super::output::Output;
+use super::queue::Lost;
+use super::shared::Shared;
+use super::{RecordConfig, RecordError, RecordEvent, RecordMode};
+use crate::files::{Claim, MediaName, MediaRoot};
+
+/// Writes what is in the queue to files, until it is closed or something fails.
+pub(super) struct Writer {
+    root: MediaRoot,
+    config: RecordConfig,
+    name: MediaName,
+    mode: RecordMode,
+    shared: Arc<Shared>,
+    /// What a segment begins with: the newest metadata and headers.
+    configurations: BTreeMap<Configuration, MediaMessage>,
+    has_video: bool,
+    /// Later segments of the recording that is replaced are still there.
+    has_old_segments: bool,
+}
+
+/// The file that is written, and the one that stays locked: who has the first has all segments of its name.
+struct Files {
+    first: Option<Claim>,
+    number: u32,
+    output: Output,
+}
+
+/// Metadata and headers of this many tracks begin each segment.
+const MAX_CONFIGURATION_COUNT: usize = 64;
+const MAX_CONFIGURATION_LEN: usize = 64 << 10;
+
+impl Writer {
+    pub(super) fn new(
+        root: MediaRoot,
+        config: RecordConfig,
+        name: MediaName,
+        mode: RecordMode,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            root,
+            config,
+            name,
+            mode,
+            shared,
+            configurations: BTreeMap::new(),
+            has_video: false,
+            has_old_segments: mode == RecordMode::Replace,
+        }
+    }
+
+    /// Writes until the end.
+    pub(super) fn run(mut self) -> Result<(), RecordError> {
+        let result = self.begin().and_then(|files| self.write(files));
+        if let Err(error) = &result {
+            let name = self.name.stream_name();
+            warn!(name = %Shortened(&name), "recording failed: {}", error.cause());
+            self.shared.queue.abandon();
+            self.shared.queue.push_status(error.status());
+            self.config.tell(&RecordEvent::Failed {
+                name: self.name.clone(),
+                error: error.clone(),
+            });
+        }
+        result
+    }
+
+    fn begin(&mut self) -> Result<Files, RecordError> {
+        let first = Claim::new(&self.root, &self.name)?;
+        let number = match self.mode {
+            RecordMode::Append => self.last_segment(),
+            RecordMode::Replace => 1,
+        };
+        let files = if number == 1 {
+            Files {
+                first: None,
+                number,
+                output: self.open(first, self.mode)?,
+            }
+        } else {
+            let last = Claim::new(&self.root, &self.name.segment(number))?;
+            Files {
+                first: Some(first),
+                number,
+                output: self.open(last, self.mode)?,
+            }
+        };
+        let status = Status::new(StatusCode::RecordStart, "Started recording.");
+        self.shared.queue.push_status(status);
+        Ok(files)
+    }
+
+    fn last_segment(&self) -> u32 {
+        let exists = |number: &u32| self.root.has(&self.name.segment(*number));
+        (2..=u32::MAX).take_while(exists).last().unwrap_or(1)
+    }
+
+    fn open(&self, claim: Claim, mode: RecordMode) -> Result<Output, RecordError> {
+        let started = RecordEvent::Started {
+            name: claim.name().clone(),
+            path: claim.path().clone(),
+        };
+        let output = Output::open(claim, mode, &self.config)?;
+        let name = self.name.stream_name();
+        debug!(name = %Shortened(&name), behind = output.len(), "recording");
+        self.shared.count_file();
+        self.config.tell(&started);
+        Ok(output)
+    }
+
+    fn write(&mut self, mut files: Files) -> Result<(), RecordError> {
+        let mut messages = VecDeque::new();
+        loop {
+            let batch = self.shared.queue.take(messages);
+            messages = batch.messages;
+            let result = self.write_batch(&mut messages, &mut files);
+            self.tell_loss(batch.lost);
+            if let Err(error) = result {
+                files.output.rescue();
+                return Err(error);
+            }
+            if batch.is_last {
+                return self.complete(files.output).map(drop);
+            }
+        }
+    }
+
+    fn write_batch(
+        &mut self,
+        messages: &mut VecDeque<MediaMessage>,
+        files: &mut Files,
+    ) -> Result<(), RecordError> {
+        let count = messages.len() as u64;
+        let mut before = files.output.written();
+        for message in messages.drain(..) {
+            if self.may_begin_segment(&message) && self.is_segment_over(&files.output) {
+                before = 0;
+                self.begin_segment(files)?;
+            }
+            self.note_configuration(&message);
+            files.output.record(&message)?;
+        }
+        files.output.flush()?;
+        let written = files.output.written().saturating_sub(before);
+        self.shared.count_written(count, written);
+        if written > 0 && std::mem::take(&mut self.has_old_segments) {
+            for number in 2..=self.last_segment() {
+                self.root.remove(&self.name.segment(number))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn may_begin_segment(&mut self, message: &MediaMessage) -> bool {
+        let is_keyframe = message.is_keyframe_of(0);
+        self.has_video |= is_keyframe;
+        is_keyframe || (!self.has_video && message.is_coded_frames())
+    }
+
+    fn is_segment_over(&self, output: &Output) -> bool {
+        let RecordConfig {
+            segment_duration,
+            segment_len,
+            ..
+        } = &self.config;
+        segment_duration.is_some_and(|limit| output.duration() >= limit && !output.duration().is_zero())
+            || segment_len.is_some_and(|limit| output.len() >= limit && output.len() > 0)
+    }
+
+    /// Completes the file and begins the next, with the headers that are in force.
+    fn begin_segment(&mut self, files: &mut Files) -> Result<(), RecordError> {
+        let number = files.number.saturating_add(1);
+        let claim = Claim::new(&self.root, &self.name.segment(number))?;
+        let output = self.open(claim, RecordMode::Replace)?;
+        let complete = std::mem::replace(&mut files.output, output);
+        files.number = number;
+        let claim = self.complete(complete)?;
+        if files.first.is_none() {
+            files.first = claim;
+        }
+        self.configurations
+            .values()
+            .try_for_each(|message| files.output.record(message))
+    }
+
+    fn note_configuration(&mut self, message: &MediaMessage) {
+        for configuration in message.configurations() {
+            if message.payload.len() <= MAX_CONFIGURATION_LEN
+                && (self.configurations.len() < MAX_CONFIGURATION_COUNT
+                    || self.configurations.contains_key(&configuration))
+            {
+                self.configurations.insert(configuration, message.clone());
+            }
+        }
+    }
+
+    fn tell_loss(&self, lost: Lost) {
+        if lost == Lost::default() {
+            return;
+        }
+        let Lost { messages, bytes } = lost;
+        let name = self.name.stream_name();
+        warn!(name = %Shortened(&name), messages, bytes, "the disk is too slow, the recording has a gap");
+        self.shared.count_lost(lost);
+        self.config.tell(&RecordEvent::Lost {
+            name: self.name.clone(),
+            messages,
+            bytes,
+        });
+    }
+
+    fn complete(&self, output: Output) -> Result<Option<Claim>, RecordError> {
+        let (file, claim) = output.complete()?;
+        if let Some(file) = file {
+            let name = self.name.stream_name();
+            info!(name = %Shortened(&name), duration = ?file.duration, len = file.len, "recorded");
+            self.config.tell(&RecordEvent::Completed(file));
+        }
+        Ok(claim)
+    }
+}
