@@ -115,8 +115,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
     ///
     /// The status of a refusal.
     pub async fn publish(&mut self, name: &str) -> Result<MessageStreamId, Status> {
+        self.publish_as(name, PublishKind::Live).await
+    }
+
+    /// Creates a stream and publishes on it, asking for a recording or not.
+    ///
+    /// # Errors
+    ///
+    /// The status of a refusal.
+    pub async fn publish_as(&mut self, name: &str, kind: PublishKind) -> Result<MessageStreamId, Status> {
         let stream = self.create_stream().await;
-        self.publish_on(stream, name).await.map(|_| stream)
+        self.request_publish(stream, &PublishRequest::new(name, kind))
+            .await
+            .map(|_| stream)
     }
 
     /// Publishes on a stream.
@@ -125,9 +136,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
     ///
     /// The status of a refusal.
     pub async fn publish_on(&mut self, stream: MessageStreamId, name: &str) -> Result<Status, Status> {
-        self.machine
-            .publish(stream, &PublishRequest::new(name, PublishKind::Live))
-            .expect("publish");
+        self.request_publish(stream, &PublishRequest::new(name, PublishKind::Live))
+            .await
+    }
+
+    async fn request_publish(
+        &mut self,
+        stream: MessageStreamId,
+        request: &PublishRequest,
+    ) -> Result<Status, Status> {
+        self.machine.publish(stream, request).expect("publish");
         self.until("the answer to publish", |event| match event {
             ClientEvent::PublishStarted { stream: on, status } if on == stream => Some(Ok(status)),
             ClientEvent::PublishRefused { stream: on, status } if on == stream => Some(Err(status)),

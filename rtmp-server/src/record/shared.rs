@@ -1,6 +1,6 @@
 //! What a recording's session, its thread and its handles have in common.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
@@ -10,7 +10,6 @@ use super::{RecordConfig, RecordError, RecordStatistics};
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) queue: Queue,
-    has_started: AtomicBool,
     files: AtomicU32,
     messages: AtomicU64,
     bytes: AtomicU64,
@@ -22,7 +21,6 @@ impl Shared {
     pub(super) fn new(config: &RecordConfig) -> Self {
         Self {
             queue: Queue::new(config),
-            has_started: AtomicBool::new(false),
             files: AtomicU32::new(0),
             messages: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -31,9 +29,9 @@ impl Shared {
         }
     }
 
-    pub(super) fn count_file(&self) {
-        self.has_started.store(true, Ordering::Relaxed);
-        self.files.fetch_add(1, Ordering::Relaxed);
+    /// Counts a file that was opened, and says how many there are.
+    pub(super) fn count_file(&self) -> u32 {
+        self.files.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(super) fn count_written(&self, messages: u64, bytes: u64) {
@@ -56,7 +54,7 @@ impl Shared {
 
     /// Whether a file was opened and nothing has failed.
     pub(super) fn is_in_order(&self) -> bool {
-        self.has_started.load(Ordering::Relaxed) && !matches!(*self.result.borrow(), Some(Err(_)))
+        self.files.load(Ordering::Relaxed) > 0 && !matches!(*self.result.borrow(), Some(Err(_)))
     }
 
     pub(super) fn set_result(&self, result: Result<(), RecordError>) {

@@ -81,7 +81,7 @@ impl Writer {
             RecordMode::Append => self.last_segment(),
             RecordMode::Replace => 1,
         };
-        let files = if number == 1 {
+        Ok(if number == 1 {
             Files {
                 first: None,
                 number,
@@ -94,10 +94,7 @@ impl Writer {
                 number,
                 output: self.open(last, self.mode)?,
             }
-        };
-        let status = Status::new(StatusCode::RecordStart, "Started recording.");
-        self.shared.queue.push_status(status);
-        Ok(files)
+        })
     }
 
     fn last_segment(&self) -> u32 {
@@ -113,7 +110,10 @@ impl Writer {
         let output = Output::open(claim, mode, &self.config)?;
         let name = self.name.stream_name();
         debug!(name = %Shortened(&name), behind = output.len(), "recording");
-        self.shared.count_file();
+        if self.shared.count_file() == 1 {
+            let status = Status::new(StatusCode::RecordStart, "Started recording.");
+            self.shared.queue.push_status(status);
+        }
         self.config.tell(&started);
         Ok(output)
     }
@@ -153,7 +153,14 @@ impl Writer {
         files.output.flush()?;
         let written = files.output.written().saturating_sub(before);
         self.shared.count_written(count, written);
-        if written > 0 && std::mem::take(&mut self.has_old_segments) {
+        if written > 0 {
+            self.remove_old_segments()?;
+        }
+        Ok(())
+    }
+
+    fn remove_old_segments(&mut self) -> Result<(), RecordError> {
+        if std::mem::take(&mut self.has_old_segments) {
             for number in 2..=self.last_segment() {
                 self.root.remove(&self.name.segment(number))?;
             }
@@ -179,6 +186,7 @@ impl Writer {
 
     /// Completes the file and begins the next, with the headers that are in force.
     fn begin_segment(&mut self, files: &mut Files) -> Result<(), RecordError> {
+        self.remove_old_segments()?;
         let number = files.number.saturating_add(1);
         let claim = Claim::new(&self.root, &self.name.segment(number))?;
         let output = self.open(claim, RecordMode::Replace)?;
