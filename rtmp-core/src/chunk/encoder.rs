@@ -21,8 +21,7 @@ use crate::Timestamp;
 #[derive(Debug)]
 pub struct ChunkEncoder {
     chunk_size: u32,
-    low: [Option<LastHeader>; 64],
-    high: HashMap<ChunkStreamId, LastHeader>,
+    headers: LastHeaders,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +38,53 @@ impl Default for ChunkEncoder {
     fn default() -> Self {
         Self {
             chunk_size: DEFAULT_CHUNK_SIZE,
-            low: [None; 64],
+            headers: LastHeaders::default(),
+        }
+    }
+}
+
+/// The last header of each chunk stream.
+#[derive(Debug)]
+struct LastHeaders {
+    list: Vec<LastHeader>,
+    /// Place in `list` plus one of the ids with a one-byte header, which is nearly all that are ever used.
+    low: [u8; 64],
+    high: HashMap<ChunkStreamId, LastHeader>,
+}
+
+impl Default for LastHeaders {
+    fn default() -> Self {
+        Self {
+            list: Vec::new(),
+            low: [0; 64],
             high: HashMap::new(),
+        }
+    }
+}
+
+impl LastHeaders {
+    fn get(&self, id: ChunkStreamId) -> Option<LastHeader> {
+        match self.low.get(id.get() as usize) {
+            Some(&place) => self.list.get(usize::from(place).checked_sub(1)?).copied(),
+            None => self.high.get(&id).copied(),
+        }
+    }
+
+    fn set(&mut self, id: ChunkStreamId, header: LastHeader) {
+        let Some(place) = self.low.get_mut(id.get() as usize) else {
+            self.high.insert(id, header);
+            return;
+        };
+        match usize::from(*place)
+            .checked_sub(1)
+            .and_then(|at| self.list.get_mut(at))
+        {
+            Some(last) => *last = header,
+            None => {
+                self.list.push(header);
+                // There is one for each place of `low` at most.
+                *place = self.list.len() as u8;
+            }
         }
     }
 }
@@ -103,12 +147,7 @@ impl ChunkEncoder {
             message_type: message.message_type,
             stream: message.stream,
         };
-        match self.low.get_mut(message.chunk_stream.get() as usize) {
-            Some(place) => *place = Some(header),
-            None => {
-                self.high.insert(message.chunk_stream, header);
-            }
-        }
+        self.headers.set(message.chunk_stream, header);
         if let Some(size) = new_chunk_size {
             self.chunk_size = size;
         }
@@ -128,11 +167,7 @@ impl Encoder<&RawMessage> for ChunkEncoder {
     type Error = EncodeError;
 
     fn encode(&mut self, message: &RawMessage, dst: &mut BytesMut) -> Result<(), EncodeError> {
-        let last = match self.low.get(message.chunk_stream.get() as usize) {
-            Some(last) => *last,
-            None => self.high.get(&message.chunk_stream).copied(),
-        };
-        self.encode_after(last, message, dst)
+        self.encode_after(self.headers.get(message.chunk_stream), message, dst)
     }
 }
 
