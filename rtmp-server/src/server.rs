@@ -134,12 +134,32 @@ impl Server {
     ///
     /// Dropping the future closes all connections at once, without the observers' closing calls.
     pub async fn serve_until<R>(self, stop: impl Future<Output = R>) {
-        let mut sessions = Sessions::begin();
+        let shutdown = self.shutdown.clone();
+        // The caller may be on a thread that runs nothing else, as in `main`, and each connection would have to be
+        // handed over to another. A set of one task, because dropping it ends the task.
+        let mut accepting = JoinSet::new();
+        accepting.spawn(self.accept());
         tokio::pin!(stop);
+        let ended = tokio::select! {
+            biased;
+            _ = &mut stop => {
+                shutdown.cancel();
+                accepting.join_next().await
+            }
+            ended = accepting.join_next() => ended,
+        };
+        if let Some(Err(error)) = ended
+            && let Ok(panic) = error.try_into_panic()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+
+    async fn accept(self) {
+        let mut sessions = Sessions::begin();
         loop {
             tokio::select! {
                 biased;
-                _ = &mut stop => break,
                 () = self.shutdown.cancelled() => break,
                 Some(ended) = sessions.tasks.join_next_with_id() => sessions.note_end(ended),
                 accepted = self.listener.accept() => match accepted {

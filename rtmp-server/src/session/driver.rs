@@ -31,8 +31,10 @@ use crate::{
     CloseReason, Deadline, MediaSink, Observers, SessionConfig, SessionInfo, SourceEvent, StreamInfo,
 };
 
-/// The read buffer begins at this size, which is plenty for a player, and grows with what arrives at once.
+/// The read buffer begins at this size, which takes the handshake, and grows with what arrives at once.
 const MIN_READ: usize = 2 << 10;
+/// Players say little.
+const PLAYER_READ: usize = 256;
 const MAX_READ: usize = 256 << 10;
 
 /// How long a client may take to hang up once it was told that the session is over.
@@ -102,7 +104,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         info: SessionInfo,
         observers: Observers,
         config: SessionConfig,
-    ) -> Self {
+    ) -> Box<Self> {
         let now = Instant::now();
         let mut machine =
             ServerMachine::new(config.protocol.clone(), Duration::ZERO, |bytes| rand::fill(bytes));
@@ -119,8 +121,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         };
         let disposed = Box::pin(info.disposed().clone().cancelled_owned());
         let stage = (Deadline::Handshake, now + config.timeouts.handshake);
-        let outbound = OwnOutbound(Arc::new(Outbound::new(direct, info.clone(), span.clone())));
-        Self {
+        let outbound = OwnOutbound::new(Outbound::new(direct, info.clone(), span.clone()));
+        Box::new(Self {
             io,
             machine,
             calls: PendingCalls::new(info.clone()),
@@ -142,10 +144,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             disposed,
             disposed_wakes: None,
             config,
-        }
+        })
     }
 
-    pub(super) async fn run(mut self) -> CloseReason {
+    /// In a box, because a future that holds the driver by value has it more than once.
+    pub(super) async fn run(mut self: Box<Self>) -> CloseReason {
         // A panic leaves each field in order: observers are called between the changes to them.
         let reason = match AssertUnwindSafe(self.serve()).catch_unwind().await {
             Ok(Ok(never)) => match never {},
@@ -196,7 +199,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 
     /// Handles what has been read, until it needs more or the client has to read first.
     async fn handle_events(&mut self) -> Result<(), CloseReason> {
-        self.outbound.0.lock().begin_work();
+        self.outbound.lock().begin_work();
         let now = self.begun.elapsed();
         while let Some(event) = self.machine.poll_event(&mut self.input, now).map_err(protocol)? {
             self.handle_event(event).await?;
@@ -228,10 +231,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             (Deadline::Handshake, timeouts.handshake)
         } else if !self.machine.is_connected() {
             (Deadline::Connect, timeouts.connect)
-        } else if self.publications.is_empty() && self.outbound.0.lock().players.is_empty() {
+        } else if self.publications.is_empty() && self.outbound.lock().players.is_empty() {
             (Deadline::Media, timeouts.media)
         } else {
             self.stage = None;
+            if self.publications.is_empty() && self.input.is_empty() {
+                self.input = BytesMut::new();
+                self.read_size = PLAYER_READ;
+            }
             return;
         };
         if self.stage.is_none_or(|(current, _)| current != deadline) {
@@ -288,7 +295,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             Poll::Ready(Ok(len)) => {
                 self.info.counters().count_received(len);
                 if len == capacity {
-                    self.read_size = (2 * self.read_size).min(MAX_READ);
+                    self.read_size = (2 * self.read_size).clamp(MIN_READ, MAX_READ);
                 }
                 Poll::Ready(Ok(()))
             }
@@ -300,7 +307,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     /// Writes all there is. Ready means that something else has to be done first; pending, that there is nothing to
     /// write or no room.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<Woken, CloseReason>> {
-        let outbound = Arc::clone(&self.outbound.0);
+        let outbound = self.outbound.share();
         let media_waker = outbound.waker(cx.waker());
         let mut state = outbound.lock();
         state.begin_work();
@@ -323,12 +330,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             }
             if state.outbox.is_empty() && self.machine.output().is_empty() {
                 if has_all {
+                    state.outbox.shrink();
                     state.end_work();
                 } else {
                     // A source with more to say than to send; others have their turn first.
                     cx.waker().wake_by_ref();
                 }
                 self.blocked_since = None;
+                // After the handshake little is written at a time, and mostly nothing.
+                *self.machine.output() = BytesMut::new();
                 // A transport with a buffer of its own, such as TLS, may still hold some.
                 return match Pin::new(&mut self.io).poll_flush(cx) {
                     Poll::Ready(Err(error)) => Poll::Ready(Err(transport(error))),
@@ -452,7 +462,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             // Fails only for streams that have ended; these need no word.
             let _ = self.machine.end_publish(publication.stream.id(), &unpublished);
         }
-        let mut outbound = self.outbound.0.lock();
+        let mut outbound = self.outbound.lock();
         outbound.begin_work();
         for player in &outbound.players {
             let _ = self.machine.end_play(player.stream.id());
@@ -474,7 +484,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut outbound = self.outbound.0.lock();
+        let mut outbound = self.outbound.lock();
         while !outbound.outbox.is_empty() || !self.machine.output().is_empty() {
             match outbound
                 .outbox

@@ -199,7 +199,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 
     /// All observers have agreed.
     fn begin_play(&mut self, player: Player) {
-        self.outbound.0.lock().players.push(player);
+        self.outbound.lock().players.push(player);
         self.agreed.play = None;
     }
 
@@ -349,7 +349,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     }
 
     fn with_player<R>(&self, stream: MessageStreamId, act: impl FnOnce(&mut Player) -> R) -> Option<R> {
-        self.outbound.0.lock().player(stream).map(act)
+        self.outbound.lock().player(stream).map(act)
     }
 
     async fn stop_publish(
@@ -376,7 +376,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         stream: MessageStreamId,
         reason: &CloseReason,
     ) -> Result<(), CloseReason> {
-        let Some(Player { stream, source }) = self.outbound.0.lock().remove_player(stream) else {
+        let Some(Player { stream, source }) = self.outbound.lock().remove_player(stream) else {
             return Ok(());
         };
         drop(source);
@@ -388,7 +388,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         // First of all the names are free again.
         let publications = self.publications.drain(..).map(|publication| publication.stream);
         let publications: Vec<_> = publications.collect();
-        let players = std::mem::take(&mut self.outbound.0.lock().players);
+        let players = std::mem::take(&mut self.outbound.lock().players);
         let players: Vec<_> = players.into_iter().map(|player| player.stream).collect();
         // There is nothing left that a panic could end.
         for stream in &publications {

@@ -19,7 +19,6 @@ use tokio::net::TcpStream;
 use driver::Driver;
 pub(crate) use fanout::Fanout;
 use outbound::Direct;
-use tcp::SharedTcp;
 
 use crate::{CloseReason, Observers, SessionConfig, SessionInfo};
 
@@ -92,20 +91,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> ServerSession<T> {
 impl ServerSession<TcpStream> {
     /// The same, with media written by the fan-out.
     pub(crate) async fn run_with(self, fanout: Arc<Fanout>) -> CloseReason {
-        let socket = Arc::new(self.io);
-        let direct = Direct {
-            socket: Arc::clone(&socket),
-            fanout,
-        };
-        Driver::new(
-            SharedTcp(socket),
-            Some(direct),
-            self.info,
-            self.observers,
-            self.config,
-        )
-        .run()
-        .await
+        let (io, socket) = tcp::split(self.io);
+        let direct = Some(Direct { socket, fanout });
+        Driver::new(io, direct, self.info, self.observers, self.config)
+            .run()
+            .await
     }
 }
 

@@ -13,12 +13,11 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures::task::AtomicWaker;
 use rtmp_core::chunk::MessageStreamId;
-use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tracing::{Span, debug};
 
 use super::fanout::Fanout;
 use super::outbox::Outbox;
+use super::tcp::DirectEnd;
 use crate::source::WireForm;
 use crate::{Batch, MediaSource, SessionInfo, SourceEvent, StreamInfo};
 
@@ -30,7 +29,7 @@ pub(super) struct Player {
 
 /// The way to write without the session's task.
 pub(super) struct Direct {
-    pub(super) socket: Arc<TcpStream>,
+    pub(super) socket: DirectEnd,
     pub(super) fanout: Arc<Fanout>,
 }
 
@@ -133,7 +132,7 @@ impl Outbound {
         black_box(self.is_queued.load(Ordering::Relaxed));
         black_box(self.info.counters().bytes_sent());
         if let Some(Direct { socket, .. }) = &self.direct {
-            black_box(socket.try_io(Interest::WRITABLE, || Ok(())).is_ok());
+            black_box(socket.is_writable());
         }
     }
 
@@ -224,12 +223,34 @@ impl State {
     }
 }
 
-/// The session's own hold on its [`Outbound`]. With it go the players: their wakers may still be anywhere.
-pub(super) struct OwnOutbound(pub(super) Arc<Outbound>);
+/// The session's own hold on its [`Outbound`]. With it go the players and the connection, even if a source has left a
+/// waker behind.
+pub(super) struct OwnOutbound(Arc<Outbound>);
+
+impl OwnOutbound {
+    pub(super) fn new(outbound: Outbound) -> Self {
+        Self(Arc::new(outbound))
+    }
+
+    pub(super) fn share(&self) -> Arc<Outbound> {
+        Arc::clone(&self.0)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock()
+    }
+}
 
 impl Drop for OwnOutbound {
     fn drop(&mut self) {
-        let players = mem::take(&mut self.0.lock().players);
+        let players = mem::take(&mut self.lock().players);
         drop(players);
+        if let Some(outbound) = Arc::get_mut(&mut self.0) {
+            if let Some(direct) = outbound.direct.take() {
+                direct.socket.close();
+            }
+        } else if let Some(direct) = &self.0.direct {
+            direct.socket.cut_off();
+        }
     }
 }

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use rtmp_core::chunk::MessageStreamId;
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 
+use super::tcp::DirectEnd;
 use crate::Batch;
 use crate::source::Piece;
 
@@ -24,6 +24,13 @@ pub(super) struct Outbox {
 impl Outbox {
     pub(super) fn is_empty(&self) -> bool {
         self.media.is_empty()
+    }
+
+    /// Gives its memory back, if it is empty: what a player gets when it joins takes more than it ever needs again.
+    pub(super) fn shrink(&mut self) {
+        if self.media.is_empty() && self.media.capacity() > 4 {
+            self.media = VecDeque::new();
+        }
     }
 
     /// Forgets what was not begun of a stream's media.
@@ -56,7 +63,7 @@ impl Outbox {
     }
 
     /// Writes media once, if the socket takes any now. Only if nothing of the protocol is to be written.
-    pub(super) fn try_write(&mut self, socket: &TcpStream) -> io::Result<usize> {
+    pub(super) fn try_write(&mut self, socket: &DirectEnd) -> io::Result<usize> {
         let written = match self.media.front() {
             Some(piece) if self.media.len() == 1 => socket.try_write(piece.wire())?,
             _ => self.with_slices(&[], |slices| socket.try_write_vectored(slices))?,
