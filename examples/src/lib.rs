@@ -9,6 +9,7 @@ pub mod bench;
 pub mod flv_input;
 pub mod flv_output;
 pub mod progress;
+pub mod reconnecting;
 
 use std::error::Error;
 use std::io::{IsTerminal, stderr};

@@ -23,7 +23,8 @@ pub struct Progress {
     audio_frames: u64,
 }
 
-#[derive(Debug)]
+/// Where progress is shown.
+#[derive(Clone, Debug)]
 enum Output {
     Quiet,
     Terminal(ProgressBar),
@@ -63,6 +64,12 @@ impl Progress {
             Output::Terminal(bar) => bar.set_message(what.to_string()),
             Output::Plain => eprintln!("{what}"),
         }
+    }
+
+    /// Says things from elsewhere, while the progress goes on.
+    #[must_use]
+    pub fn voice(&self) -> Voice {
+        Voice(self.output.clone())
     }
 
     /// Counts a message that is at `media_time` since the transfer's first.
@@ -107,6 +114,21 @@ impl Progress {
     #[must_use]
     pub fn has_media(&self) -> bool {
         self.bytes > 0
+    }
+}
+
+/// What can be said beside the figures, from [`Progress::voice`].
+#[derive(Clone, Debug)]
+pub struct Voice(Output);
+
+impl Voice {
+    /// Says what happens, in a line that stays.
+    pub fn note(&self, what: impl fmt::Display) {
+        match &self.0 {
+            Output::Quiet => {}
+            Output::Terminal(bar) => bar.println(what.to_string()),
+            Output::Plain => eprintln!("{what}"),
+        }
     }
 }
 

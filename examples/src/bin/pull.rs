@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use rtmp_client::reconnect::ReconnectingPlayback;
 use rtmp_client::{
-    ClientConn, CloseReason, ConnectRequest, Error, MediaMessage, PlayRequest, PlayStart, Playback, RtmpUrl,
-    WhenUnpublished,
+    ClientConn, CloseReason, Error, MediaMessage, PlayRequest, PlayStart, RtmpUrl, WhenUnpublished,
 };
 use rtmp_examples::flv_output::{FlvOutput, OutputError};
 use rtmp_examples::progress::Progress;
-use rtmp_examples::{failure, init_logging, seconds, stop_signal};
+use rtmp_examples::{failure, init_logging, reconnecting, seconds, stop_signal};
 
 /// Plays a stream from an RTMP server, and records it to an FLV file.
 #[derive(Debug, Parser)]
@@ -26,7 +26,7 @@ struct Options {
     duration: Option<Duration>,
 
     /// Play the recorded stream of the name, from this second on
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "reconnect")]
     start: Option<Duration>,
 
     /// Give up when no media come for so many seconds
@@ -36,6 +36,10 @@ struct Options {
     /// Stay when the publisher leaves, and go on with the next one
     #[arg(long)]
     wait: bool,
+
+    /// Connect again when the connection is lost, at most so many times in a row, and go on with the same file
+    #[arg(long, value_name = "TIMES", num_args = 0..=1, require_equals = true)]
+    reconnect: Option<Option<u32>>,
 
     /// Show no progress
     #[arg(long)]
@@ -69,7 +73,11 @@ async fn main() -> ExitCode {
 
 async fn pull(options: Options) -> Result<(), PullError> {
     let mut progress = Progress::new(options.quiet);
-    let (conn, mut playback) = play(&options, &progress).await?;
+    let mut playback = playback(&options, &progress)?;
+    tokio::select! {
+        connected = playback.connect() => connected?,
+        () = stop_signal() => return Err(PullError::Empty { url: options.url }),
+    }
     // Only now: a stream that is refused leaves no empty file, and does not truncate one that was there.
     let mut output = match &options.output {
         Some(path) => Some(FlvOutput::create(path.clone()).await?),
@@ -87,40 +95,29 @@ async fn pull(options: Options) -> Result<(), PullError> {
     if !progress.has_media() {
         return Err(PullError::Empty { url: options.url });
     }
-    drop(playback);
-    conn.close().await?;
+    playback.close().await?;
     Ok(())
 }
 
-async fn play(options: &Options, progress: &Progress) -> Result<(ClientConn, Playback), Error> {
-    let name = options
-        .url
-        .stream_name_with_query()
-        .ok_or(Error::MissingStreamName)?;
-    let mut request = PlayRequest::new(name);
+fn playback(options: &Options, progress: &Progress) -> Result<ReconnectingPlayback, Error> {
+    let mut request = PlayRequest::new("");
     if let Some(start) = options.start {
         request = request.start(PlayStart::Recorded(start));
     }
-    progress.say(format_args!("dialling {}", options.url));
-    let conn = ClientConn::dial(options.url.clone()).await?;
-    progress.say("connecting");
-    conn.connect(ConnectRequest::default()).await?;
-    let stream = conn.create_stream().await?;
-    progress.say("asking to play");
-    let playback = stream.play(request).await?;
-    progress.say("waiting for media");
     let then = if options.wait {
         WhenUnpublished::Wait
     } else {
         WhenUnpublished::End
     };
-    Ok((conn, playback.when_unpublished(then)))
+    let policy = reconnecting::policy(options.reconnect, progress);
+    let playback = ReconnectingPlayback::new(ClientConn::builder(), options.url.clone(), policy)?;
+    Ok(playback.request(request).when_unpublished(then))
 }
 
 /// Receives until the stream ends, the user stops it, or enough has come.
 async fn receive(
     options: &Options,
-    playback: &mut Playback,
+    playback: &mut ReconnectingPlayback,
     mut output: Option<&mut FlvOutput>,
     progress: &mut Progress,
 ) -> Result<(), PullError> {
@@ -128,11 +125,16 @@ async fn receive(
     tokio::pin!(stop);
     let mut first = None;
     loop {
+        let connection = playback.connection();
         let next = tokio::select! {
             () = &mut stop => return Ok(()),
             next = tokio::time::timeout(options.timeout, playback.recv()) => next,
         };
         let Ok(next) = next else {
+            // The time without a connection does not count.
+            if playback.conn().is_none() || playback.connection() != connection {
+                continue;
+            }
             let seconds = options.timeout.as_secs_f64();
             return Err(PullError::Silent {
                 url: options.url.clone(),
@@ -162,7 +164,11 @@ async fn receive(
 }
 
 /// The time since the first coded frame, on a clock that does not wrap.
-fn media_time(playback: &Playback, message: &MediaMessage, first: &mut Option<Duration>) -> Duration {
+fn media_time(
+    playback: &ReconnectingPlayback,
+    message: &MediaMessage,
+    first: &mut Option<Duration>,
+) -> Duration {
     if first.is_none() && message.is_coded_frames() {
         *first = Some(playback.time());
     }

@@ -5,13 +5,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use rtmp_client::{
-    ClientConn, ConnectRequest, MediaKind, MediaMessage, PublishKind, Publisher, RtmpUrl, Timestamp,
-};
+use rtmp_client::reconnect::{ReconnectingPublisher, WhenDown};
+use rtmp_client::{ClientConn, MediaKind, MediaMessage, RtmpUrl, Timestamp};
 use rtmp_core::flv::{Configuration, with_set_data_frame};
 use rtmp_examples::flv_input::{FlvInput, InputError, InputPath, LoopClock};
 use rtmp_examples::progress::Progress;
-use rtmp_examples::{failure, init_logging, seconds, stop_signal};
+use rtmp_examples::{failure, init_logging, reconnecting, seconds, stop_signal};
 use tokio::time::{Instant, sleep_until};
 
 /// Publishes an FLV file to an RTMP server, at the speed it would be played.
@@ -33,6 +32,11 @@ struct Options {
     /// Stop after so many seconds of media
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     duration: Option<Duration>,
+
+    /// Connect again when the connection is lost, at most so many times in a row; what is to be sent meanwhile is dropped,
+    /// or waits with --fast
+    #[arg(long, value_name = "TIMES", num_args = 0..=1, require_equals = true)]
+    reconnect: Option<Option<u32>>,
 
     /// Show no progress
     #[arg(long)]
@@ -79,8 +83,16 @@ async fn push(options: Options) -> Result<(), PushError> {
     };
 
     let mut progress = Progress::new(options.quiet);
-    let (conn, mut publisher) = publish(&options.url, &progress).await?;
+    let policy = reconnecting::policy(options.reconnect, &progress);
+    let when_down = if options.fast {
+        WhenDown::Wait
+    } else {
+        WhenDown::Drop
+    };
+    let mut publisher =
+        ReconnectingPublisher::new(ClientConn::builder(), options.url.clone(), policy)?.when_down(when_down);
     let sent = async {
+        publisher.connect().await?;
         let mut sender = Sender {
             publisher: &mut publisher,
             pace: Pace::new(options.fast),
@@ -110,23 +122,8 @@ async fn push(options: Options) -> Result<(), PushError> {
         () = stop_signal() => {}
     }
     publisher.finish().await?;
-    conn.close().await?;
     progress.finish("sent");
     Ok(())
-}
-
-async fn publish(url: &RtmpUrl, progress: &Progress) -> Result<(ClientConn, Publisher), rtmp_client::Error> {
-    let name = url
-        .stream_name_with_query()
-        .ok_or(rtmp_client::Error::MissingStreamName)?;
-    progress.say(format_args!("dialling {url}"));
-    let conn = ClientConn::dial(url.clone()).await?;
-    progress.say("connecting");
-    conn.connect(ConnectRequest::default()).await?;
-    let stream = conn.create_stream().await?;
-    progress.say("asking to publish");
-    let publisher = stream.publish(name, PublishKind::Live).await?;
-    Ok((conn, publisher))
 }
 
 /// Reads the file as often as it is asked to, from the wanted position on.
@@ -198,7 +195,7 @@ fn for_server(message: MediaMessage) -> MediaMessage {
 }
 
 struct Sender<'a> {
-    publisher: &'a mut Publisher,
+    publisher: &'a mut ReconnectingPublisher,
     pace: Pace,
     progress: &'a mut Progress,
 }
@@ -206,12 +203,20 @@ struct Sender<'a> {
 impl Sender<'_> {
     async fn send(&mut self, message: MediaMessage) -> Result<(), rtmp_client::Error> {
         self.pace.wait(message.timestamp).await;
-        self.progress
-            .count(&message, self.pace.media_time(message.timestamp));
-        self.publisher.send(message).await?;
+        let dropped = self.publisher.dropped();
+        self.publisher.send(message.clone()).await?;
+        if self.publisher.dropped() == dropped {
+            self.progress
+                .count(&message, self.pace.media_time(message.timestamp));
+        }
         let figures = self.publisher.progress();
-        self.progress
-            .show(format_args!("  {} KiB queued", figures.bytes_queued >> 10));
+        let queued = figures.bytes_queued >> 10;
+        match self.publisher.dropped() {
+            0 => self.progress.show(format_args!("  {queued} KiB queued")),
+            dropped => self
+                .progress
+                .show(format_args!("  {queued} KiB queued, {dropped} messages dropped")),
+        }
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ mod handshake;
 mod metadata;
 mod process;
 mod programs;
+mod reconnecting;
 mod recorded;
 mod relay;
 mod requests;

@@ -112,6 +112,11 @@ impl Process {
         );
     }
 
+    /// Ends the program as a crash does, and waits until it is gone.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.expect("a child can be killed");
+    }
+
     /// Waits until the program ends by itself.
     pub(crate) async fn ended(mut self) -> Ended {
         let Ok(status) = timeout(DEADLINE, self.child.wait()).await else {

@@ -149,22 +149,12 @@ impl Nginx {
         for _ in 0..PORT_ATTEMPTS {
             let directory = scratch();
             let port = free_port();
-            let path = directory.path().join("nginx.conf");
-            std::fs::write(&path, nginx_configuration(directory.path(), port))
-                .expect("the file can be written");
-            let mut command = Command::new(NGINX);
-            command
-                .args(["-e", "stderr", "-p"])
-                .arg(directory.path())
-                .arg("-c")
-                .arg(path);
-            let mut process = Process::start("nginx", &mut command);
-            let mut listens = false;
-            until("nginx listened", async || {
-                listens = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok();
-                listens || process.has_ended()
-            })
-            .await;
+            std::fs::write(
+                directory.path().join("nginx.conf"),
+                nginx_configuration(directory.path(), port),
+            )
+            .expect("the file can be written");
+            let mut process = start_nginx(directory.path(), port).await;
             if !process.has_ended() {
                 return Self {
                     process,
@@ -183,6 +173,15 @@ impl Nginx {
         panic!("nginx found no free port");
     }
 
+    /// Kills it, and starts it again at the same address.
+    pub(crate) async fn restart(self) -> Self {
+        self.process.kill().await;
+        Self {
+            process: start_nginx(self.directory.path(), self.port).await,
+            ..self
+        }
+    }
+
     /// The path of a recording that `vod` plays, to be written.
     pub(crate) fn recording(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
@@ -199,6 +198,22 @@ impl Nginx {
     pub(crate) async fn has_players(&mut self, count: usize) {
         self.process.logs(" play: name=", count).await;
     }
+}
+
+/// Starts nginx with the configuration in the directory, and waits until it listens or ends.
+async fn start_nginx(directory: &Path, port: u16) -> Process {
+    let mut command = Command::new(NGINX);
+    command
+        .args(["-e", "stderr", "-p"])
+        .arg(directory)
+        .arg("-c")
+        .arg(directory.join("nginx.conf"));
+    let mut process = Process::start("nginx", &mut command);
+    until("nginx listened", async || {
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok() || process.has_ended()
+    })
+    .await;
+    process
 }
 
 /// Not in the search path of ordinary users.
