@@ -809,65 +809,6 @@ async fn questions_as_values_are_answered_with_values() {
 
 // Calls
 
-/// Knows one procedure.
-struct Adder;
-
-#[async_trait]
-impl ConnectObserver for Adder {
-    async fn on_call(
-        &self,
-        _: &SessionInfo,
-        _: MessageStreamId,
-        call: &Command,
-    ) -> Option<Result<Value, Status>> {
-        if call.name.as_bytes() != b"add" {
-            return None;
-        }
-        let sum = call
-            .number_argument(0)
-            .zip(call.number_argument(1))
-            .map(|(a, b)| Value::from(a + b));
-        Some(sum.ok_or_else(|| Status::new(StatusCode::CallFailed, "two numbers, please")))
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn calls_are_answered_by_the_observer_that_knows_them_and_otherwise_with_nothing() {
-    let (io, _running) = session(&Observers::new().connect(Recorder::default()).connect(Adder));
-    let mut peer = Peer::connected(io, "live").await;
-    let connection = MessageStreamId::CONNECTION;
-    let known = peer
-        .machine()
-        .call(connection, "add", vec![1.0.into(), 2.0.into()])
-        .unwrap();
-    let wrong = peer.machine().call(connection, "add", vec![]).unwrap();
-    let unknown = peer.machine().call(connection, "_checkbw", vec![]).unwrap();
-    peer.say(connection, Command::new("add")).await;
-    let mut answers = Vec::new();
-    while answers.len() < 3 {
-        match peer.next_event().await.unwrap() {
-            ClientEvent::CallReturned { transaction, answer } => {
-                answers.push((transaction, Ok(answer.argument(0).cloned())));
-            }
-            ClientEvent::CallFailed { transaction, answer } => {
-                answers.push((
-                    transaction,
-                    Err(Status::from_value(answer.argument(0).unwrap()).description),
-                ));
-            }
-            _ => {}
-        }
-    }
-    assert_eq!(
-        answers,
-        [
-            (known, Ok(Some(Value::from(3.0)))),
-            (wrong, Err("two numbers, please".to_owned())),
-            (unknown, Ok(Some(Value::Null))),
-        ]
-    );
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_client_that_asks_much_before_it_reads_gets_every_answer() {
     const ROUNDS: usize = 2;

@@ -6,6 +6,7 @@ mod flow;
 mod interoperability;
 mod media;
 mod metadata;
+mod refusals;
 mod silence;
 mod support;
 mod time;
