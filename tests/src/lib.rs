@@ -3,6 +3,7 @@
 //! | module | what it has |
 //! |---|---|
 //! | [`peer`] | a scripted client over any byte stream |
+//! | [`target`] | a server under attack, with a healthy publisher and player beside it |
 //! | [`serve`] | sessions over an in-memory pipe, and servers on a free port |
 //! | [`recorder`] | observers that write down how they are called |
 //! | [`media`] | messages of a small stream, told apart by a number |
@@ -11,7 +12,9 @@ pub mod media;
 pub mod peer;
 pub mod recorder;
 pub mod serve;
+pub mod target;
 
 pub use peer::Peer;
 pub use recorder::Recorder;
 pub use serve::{RunningServer, RunningSession, session, session_over};
+pub use target::Target;
