@@ -137,6 +137,10 @@ impl Command {
             _ => return Err(MessageError::CommandName),
         };
         let transaction = values.next_value().map_err(MessageError::Command)?;
+        if transaction.as_ref().is_some_and(counts_for_references) {
+            // It is not kept, and what refers to it or to those behind it would then mean another.
+            return Err(MessageError::CommandTransaction);
+        }
         let object = values
             .next_value()
             .map_err(MessageError::Command)?
@@ -170,6 +174,14 @@ impl Command {
     }
 }
 
+/// Whether references may point to a value (AMF 0 section 2.9).
+fn counts_for_references(value: &Value) -> bool {
+    matches!(
+        value,
+        Value::Object(_) | Value::TypedObject(_) | Value::EcmaArray(_) | Value::StrictArray(_)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,6 +208,13 @@ mod tests {
             let body = [&b"\x02\0\x01x"[..], id].concat();
             assert!(!decode(&body).unwrap().transaction.expects_answer());
         }
+    }
+
+    #[test]
+    fn an_object_in_place_of_the_transaction_id_is_refused_since_references_count_it() {
+        // Found by fuzzing: written again, the reference pointed to nothing.
+        let body = b"\x02\0\x01x\x03\0\0\x09\x05\x07\0\0";
+        assert!(matches!(decode(body), Err(MessageError::CommandTransaction)));
     }
 
     #[test]

@@ -206,6 +206,9 @@ pub enum MessageError {
     /// A command does not begin with its name.
     #[error("a command without a name")]
     CommandName,
+    /// A command has an object where its transaction id belongs.
+    #[error("a command with an object for a transaction id")]
+    CommandTransaction,
     /// The values of a command are broken or beyond the limits.
     #[error("a command that can not be decoded")]
     Command(#[source] Amf0Error),

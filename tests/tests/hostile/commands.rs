@@ -279,20 +279,21 @@ async fn h9_13_a_play_without_a_usable_name_is_refused_and_odd_numbers_are_as_ab
     }
     attacker.say(stream, command("play", 0)).await;
     assert_eq!(status(&mut attacker).await, StatusCode::PlayFailed);
-    let mut publisher = target.connected().await;
-    let on = publisher.publish("attack").await.expect("a free name");
+    drop(attacker);
+    let mut pair = Pair::join(&target).await;
     for (number, value) in (0..).zip(odd()) {
-        eprintln!("{value:?}");
         let asked = command("play", 0)
             .with_argument("attack")
             .with_argument(value.clone())
             .with_argument(value.clone())
             .with_argument(value);
-        attacker.say(stream, asked).await;
-        publisher.send(on, &[keyframe(number, number)]).await;
-        let event = attacker.next_event().await; eprintln!("{event:?}"); let event = attacker.next_event().await; eprintln!("{event:?}"); while attacker.next_media().await != keyframe(number, number) {}
+        pair.player.say(MessageStreamId::new(1), asked).await;
+        goes_on(&mut pair.player).await;
+        let sent = [keyframe(number, number)];
+        pair.publisher.send(pair.stream, &sent).await;
+        while pair.player.next_media().await != sent[0] {}
     }
-    drop((attacker, publisher));
+    drop(pair);
     target.unharmed().await;
 }
 
