@@ -37,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) connector: Option<Connector>,
     pub(crate) connect_request: ConnectRequest,
     pub(crate) max_redirects: usize,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<crate::tls::TlsConfig>,
     pub(crate) machine: ClientConfig,
 }
 
@@ -64,6 +66,8 @@ impl Default for Config {
             connector: None,
             connect_request: ConnectRequest::default(),
             max_redirects: 3,
+            #[cfg(feature = "tls")]
+            tls: None,
             machine: ClientConfig::default(),
         }
     }
@@ -139,7 +143,7 @@ impl ClientBuilder {
         self
     }
 
-    /// How long the RTMP handshake may take.
+    /// How long the handshake may take; for `rtmps` those of TLS and RTMP together.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.config.handshake_timeout = timeout;
@@ -313,6 +317,15 @@ impl ClientBuilder {
         &self.config
     }
 
+    /// Whom `rtmps` URLs trust, and the certificate to show. Without it the platform verifies, with its root
+    /// certificates.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: crate::tls::TlsConfig) -> Self {
+        self.config.tls = Some(tls);
+        self
+    }
+
     fn machine(mut self, set: impl FnOnce(ClientConfig) -> ClientConfig) -> Self {
         self.config.machine = set(self.config.machine);
         self
@@ -323,7 +336,8 @@ impl ClientBuilder {
     /// # Errors
     ///
     /// [`Error::Url`] and [`Error::UnsupportedScheme`] for the URL; [`Error::Resolve`], [`Error::Dial`],
-    /// [`Error::Connector`], [`Error::Handshake`], [`Error::Closed`] and [`Error::Timeout`] if the server can not be reached.
+    /// [`Error::Connector`], [`Error::Handshake`], [`Error::Closed`] and [`Error::Timeout`] if the server can not be reached;
+    /// with the feature `tls`, `Error::Tls` if there is no TLS with it, or not with the right one.
     ///
     /// # Cancel safety
     ///
@@ -343,10 +357,7 @@ impl ClientBuilder {
                 let line = dial::dial_by(connector, &url, &self.config).await?;
                 dial::open(line, url, self.config.clone()).await
             }
-            None => {
-                let line = dial::dial(&url, &self.config).await?;
-                dial::open(line, url, self.config.clone()).await
-            }
+            None => dial::dial(url, self.config.clone()).await,
         }
     }
 

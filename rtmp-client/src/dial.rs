@@ -17,13 +17,47 @@ use tracing::{Instrument, debug, debug_span};
 use crate::config::{Config, Connector, Line, after};
 use crate::driver::{Driver, Opened};
 use crate::error::{CloseReason, Operation};
+#[cfg(feature = "tls")]
+use crate::tls;
 use crate::{ClientConn, Error};
 
-/// Opens the line that the URL asks for, to the first address that answers.
-pub(crate) async fn dial(url: &RtmpUrl, config: &Config) -> Result<TcpStream, Error> {
-    if url.scheme() != Scheme::Rtmp {
-        return Err(Error::UnsupportedScheme { scheme: url.scheme() });
+/// Opens the line that the URL asks for, and shakes hands.
+pub(crate) async fn dial(url: RtmpUrl, config: Config) -> Result<ClientConn, Error> {
+    match url.scheme() {
+        Scheme::Rtmp => {
+            let line = reach_host(&url, &config).await?;
+            open(line, url, config).await
+        }
+        #[cfg(feature = "tls")]
+        Scheme::Rtmps => {
+            let line = reach_host(&url, &config).await?;
+            let begun = Instant::now();
+            let line = secure(line, &url, &config).await?;
+            open_since(begun, line, url, config).await
+        }
+        scheme => Err(Error::UnsupportedScheme { scheme }),
     }
+}
+
+/// Shakes hands in TLS, for which there is the time of the whole handshake.
+#[cfg(feature = "tls")]
+async fn secure(line: TcpStream, url: &RtmpUrl, config: &Config) -> Result<tls::TlsLine, Error> {
+    let connecting = tls::connect(line, url.host(), config.tls.as_ref());
+    match timeout(config.handshake_timeout, connecting).await {
+        Ok(Ok(line)) => Ok(line),
+        Ok(Err(source)) => Err(Error::Tls {
+            host: url.host().to_owned(),
+            source: source.into(),
+        }),
+        Err(_) => Err(Error::Timeout {
+            operation: Operation::TlsHandshake,
+            after: config.handshake_timeout,
+        }),
+    }
+}
+
+/// Connects to the first address of the host that answers.
+async fn reach_host(url: &RtmpUrl, config: &Config) -> Result<TcpStream, Error> {
     let deadline = after(Instant::now(), config.dial_timeout);
     let unresolved = |source| Error::Resolve {
         host: url.host().to_owned(),
@@ -92,7 +126,15 @@ async fn reach(address: SocketAddr, config: &Config) -> io::Result<TcpStream> {
 }
 
 /// Shakes hands over a line and starts the connection's driver.
-pub(crate) async fn open<Io>(mut io: Io, url: RtmpUrl, config: Config) -> Result<ClientConn, Error>
+pub(crate) async fn open<Io>(io: Io, url: RtmpUrl, config: Config) -> Result<ClientConn, Error>
+where
+    Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    open_since(Instant::now(), io, url, config).await
+}
+
+/// The same when the time of the handshake is running already.
+async fn open_since<Io>(begun: Instant, mut io: Io, url: RtmpUrl, config: Config) -> Result<ClientConn, Error>
 where
     Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -105,7 +147,7 @@ where
         machine.set_tap(move |direction, message| tap.see(direction, message));
     }
     let handshake = shake_hands(&mut io, &mut machine, epoch, url.host()).instrument(span.clone());
-    let input = match timeout(config.handshake_timeout, handshake).await {
+    let input = match timeout_at(after(begun, config.handshake_timeout), handshake).await {
         Ok(done) => done?,
         Err(_) => {
             return Err(Error::Timeout {
@@ -135,9 +177,22 @@ async fn shake_hands<Io>(
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
-    let lost = |error: io::Error| Error::Closed {
-        operation: Operation::Handshake,
-        reason: CloseReason::Io(Arc::new(error)),
+    let lost = |error: io::Error| {
+        // In TLS 1.3 the server's word on our certificate comes behind the handshake.
+        #[cfg(feature = "tls")]
+        let error = match tls::TlsError::try_from(error) {
+            Ok(source) => {
+                return Error::Tls {
+                    host: host.to_owned(),
+                    source: source.into(),
+                };
+            }
+            Err(error) => error,
+        };
+        Error::Closed {
+            operation: Operation::Handshake,
+            reason: CloseReason::Io(Arc::new(error)),
+        }
     };
     let failed = |source| Error::Handshake {
         host: host.to_owned(),

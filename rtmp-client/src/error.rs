@@ -22,6 +22,8 @@ use crate::{ConnectionStatus, redirect};
 pub enum Operation {
     /// Resolving the host and opening the line.
     Dial,
+    /// The TLS handshake.
+    TlsHandshake,
     /// The RTMP handshake.
     Handshake,
     /// [`ClientConn::connect`](crate::ClientConn::connect).
@@ -68,6 +70,7 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Dial => "dial",
+            Self::TlsHandshake => "shake hands in TLS",
             Self::Handshake => "shake hands",
             Self::Connect => "connect",
             Self::CreateStream => "create a stream",
@@ -124,8 +127,8 @@ pub enum Error {
     /// The caller's URL is wrong.
     #[error("the URL is wrong")]
     Url(#[from] UrlError),
-    /// The URL asks for a transport that is not supported.
-    #[error("{scheme} is not supported, only rtmp is")]
+    /// The URL asks for a transport that this build does not have: `rtmps` needs the feature `tls`.
+    #[error("{scheme} needs the feature \"tls\" of rtmp-client")]
     UnsupportedScheme {
         /// The scheme of the URL.
         scheme: Scheme,
@@ -158,6 +161,15 @@ pub enum Error {
         host: String,
         /// Why.
         source: io::Error,
+    },
+    /// There is no line in TLS: the server does not speak it, or is not who it should be.
+    #[cfg(feature = "tls")]
+    #[error("no TLS with {host}")]
+    Tls {
+        /// The host, from the URL.
+        host: String,
+        /// Why.
+        source: Box<crate::tls::TlsError>,
     },
     /// What answers is no RTMP server, or speaks a form of RTMP that is not supported.
     #[error("the handshake with {host} failed")]
@@ -299,6 +311,8 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Resolve { .. } | Self::Dial { .. } | Self::Connector { .. } | Self::Timeout { .. } => true,
+            #[cfg(feature = "tls")]
+            Self::Tls { source, .. } => source.is_retryable(),
             Self::Handshake { source, .. } => matches!(source, HandshakeError::ConnectionClosed { .. }),
             Self::Refused { status, .. } | Self::Ended { status, .. } => is_temporary(&status.code),
             Self::Closed { reason, .. } => reason.is_retryable(),
@@ -394,6 +408,9 @@ pub enum CloseReason {
     /// The server closed the line.
     #[error("the server closed the line")]
     PeerClosed,
+    /// The line ended in the middle of TLS, while a stream was in use: whoever sits between may have cut it.
+    #[error("the line was cut off, TLS did not say that it ends")]
+    CutOff,
     /// The server asked to close the connection.
     #[error("the server asked to close the connection")]
     CloseRequested,
@@ -424,7 +441,9 @@ impl CloseReason {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::PeerClosed | Self::CloseRequested | Self::Io(_) | Self::Timeout { .. } => true,
+            Self::PeerClosed | Self::CutOff | Self::CloseRequested | Self::Io(_) | Self::Timeout { .. } => {
+                true
+            }
             Self::Refused(status) => is_temporary(&status.code),
             Self::Local | Self::Protocol(_) | Self::RuntimeShutdown => false,
         }

@@ -102,6 +102,13 @@
 //! [`queue_age`](Health::queue_age) and [`send_rate`](Interval::send_rate). [`ClientConn::ping`] measures the round
 //! trip. Below that, [`ClientBuilder::tap`] sees every message, and [`ClientConn::send_raw`] and its kin send any.
 //!
+//! # RTMPS
+//!
+//! With the feature `tls`, which is off by default, `rtmps` URLs work wherever `rtmp` ones do; their port is 443 if they
+//! name none. The server's certificate is verified as the platform does it; `ClientBuilder::tls` takes other roots and a
+//! client certificate. A line that ends without TLS saying so was cut off: a player that has not seen the end of its
+//! stream gets an error. TLS of another make is a line for [`ClientBuilder::from_io`].
+//!
 //! # How it works
 //!
 //! One task owns the line of a connection; the handles talk to it through bounded queues. It always reads, also while
@@ -122,7 +129,7 @@
 //! | setting of [`ClientBuilder`] | default | beyond it |
 //! |---|---|---|
 //! | [`dial_timeout`](ClientBuilder::dial_timeout) | 10 s | [`Error::Resolve`], [`Error::Dial`] |
-//! | [`handshake_timeout`](ClientBuilder::handshake_timeout) | 10 s | [`Error::Timeout`] |
+//! | [`handshake_timeout`](ClientBuilder::handshake_timeout) | 10 s, with that of TLS | [`Error::Timeout`] |
 //! | [`command_timeout`](ClientBuilder::command_timeout) | 10 s | [`Error::Timeout`] |
 //! | [`idle_timeout`](ClientBuilder::idle_timeout) | 60 s, a ping after 30 s | [`CloseReason::Timeout`] |
 //! | [`write_timeout`](ClientBuilder::write_timeout) | 10 s without progress | [`CloseReason::Timeout`] |
@@ -166,8 +173,8 @@
 //!
 //! # Not here
 //!
-//! `rtmps` needs a TLS line of the caller's: a [`connector`](ClientBuilder::connector), or one handed to
-//! [`ClientBuilder::from_io`].
+//! Proxies, and tunnels through HTTP: a [`connector`](ClientBuilder::connector) opens any line, and
+//! [`ClientBuilder::from_io`] takes one.
 //!
 //! # Specifications
 //!
@@ -208,6 +215,8 @@ mod redirect;
 mod shared;
 mod status;
 mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use calls::{Calls, IncomingCall};
 pub use config::ClientBuilder;

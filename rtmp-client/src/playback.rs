@@ -172,11 +172,9 @@ impl Playback {
     fn ended(&self, end: StreamEnd) -> Result<(), Error> {
         match end {
             StreamEnd::Finished | StreamEnd::Deleted | StreamEnd::Closed(CloseReason::Local) => Ok(()),
-            StreamEnd::Closed(CloseReason::PeerClosed | CloseReason::CloseRequested)
-                if self.is_publisher_gone =>
-            {
-                Ok(())
-            }
+            StreamEnd::Closed(
+                CloseReason::PeerClosed | CloseReason::CutOff | CloseReason::CloseRequested,
+            ) if self.is_publisher_gone => Ok(()),
             end => Err(end.into_error(Operation::Receive, self.stream.id())),
         }
     }

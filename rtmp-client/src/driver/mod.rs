@@ -36,7 +36,7 @@ pub(crate) use request::{NewStream, Outgoing, Receive, Reply, Request};
 
 use crate::ConnectionStatus;
 use crate::config::{Config, after};
-use crate::error::{CloseReason, Error, Operation, StreamEnd};
+use crate::error::{CloseReason, Error, Operation, StreamEnd, StreamState};
 use crate::shared::{Link, Shared};
 use calls::OwedAnswer;
 use streams::{Farewell, StreamEntry};
@@ -119,6 +119,8 @@ struct Line<Io> {
     read_len: usize,
     /// Bytes written since the handshake.
     written: u64,
+    /// Of these, bytes that the line does not keep in a buffer of its own.
+    flushed: u64,
     needs_flush: bool,
     /// Since when the line has taken nothing.
     stalled_since: Option<Instant>,
@@ -144,6 +146,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 io,
                 read_len: *READ_LEN.start(),
                 written: 0,
+                flushed: 0,
                 needs_flush: false,
                 stalled_since: None,
                 is_at_end: false,
@@ -324,6 +327,13 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         let count = match poll_read_buf(Pin::new(&mut self.line.io), cx, &mut self.input) {
             Poll::Pending => return Ok(false),
             Poll::Ready(Ok(count)) => count,
+            // TLS misses the server's goodbye. Who has nothing to miss takes it for the end of the line that it is.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                if self.awaits_media() {
+                    return Err(self.line.write_failure.take().unwrap_or(CloseReason::CutOff));
+                }
+                0
+            }
             Poll::Ready(Err(error)) => {
                 return Err(match &self.stage {
                     Stage::Lingering { reason, .. } => reason.clone(),
@@ -347,6 +357,16 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         self.shared.count_received(count);
         self.heard();
         Ok(true)
+    }
+
+    /// Whether a stream is in use whose end is still to come.
+    fn awaits_media(&self) -> bool {
+        let in_use = |stream: &StreamEntry| !matches!(stream.state(), StreamState::Idle);
+        match self.stage {
+            Stage::Open => self.streams.iter().any(in_use),
+            Stage::Draining(_) => !self.streams.iter().all(StreamEntry::is_drained),
+            Stage::Flushing(_) | Stage::Lingering { .. } | Stage::Ended => false,
+        }
     }
 
     /// The server is alive.
@@ -396,7 +416,11 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         }
         if self.machine.output().is_empty() && self.line.needs_flush {
             match Pin::new(&mut self.line.io).poll_flush(cx) {
-                Poll::Ready(Ok(())) => self.line.needs_flush = false,
+                Poll::Ready(Ok(())) => {
+                    self.line.needs_flush = false;
+                    self.line.flushed = self.line.written;
+                    self.line.stalled_since = None;
+                }
                 Poll::Ready(Err(error)) => return Err(io_failure(error)),
                 Poll::Pending => {
                     self.line.stalled_since.get_or_insert_with(Instant::now);
@@ -501,7 +525,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         debug!(%reason, "closed");
         self.stage = Stage::Ended;
         let is_drained = self.streams.iter().all(StreamEntry::is_drained);
-        let has_lost_media = !is_drained || self.line.written < self.media_mark;
+        let has_lost_media = !is_drained || self.line.flushed < self.media_mark;
         // First of all, so that nobody who hears of the end finds the connection open.
         self.shared.close(reason, has_lost_media);
         for stream in self.streams.drain(..) {

@@ -1,16 +1,21 @@
 //! Servers that say nothing, and servers that go.
 
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rtmp_client::{
     ClientConn, CloseReason, ConnectRequest, ConnectionStatus, Error, Event, Operation, PlayRequest,
     PublishKind, Status, StatusCode,
 };
-use tokio::io::{AsyncWriteExt, duplex};
-use tokio::time::Instant;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::support::{
-    LINE, URL, connect, connect_raw, create_stream_raw, dial_raw, play, publish, stream_id, text, video,
+    LINE, Server, URL, connect, connect_raw, create_stream_raw, dial_raw, play, publish, stream_id, text,
+    video,
 };
 
 fn assert_timeout(error: &Error, expected: Operation) {
@@ -297,10 +302,64 @@ async fn a_publisher_to_a_mute_server_goes_on() {
     let client = async {
         let mut publisher = stream.publish("cam", PublishKind::Live).await.unwrap();
         for at in 0..300 {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            sleep(Duration::from_secs(1)).await;
             publisher.send(video(at * 1000, 100)).await.unwrap();
         }
         publisher.finish().await.unwrap();
     };
     tokio::join!(client, serve);
+}
+
+/// A line with a buffer of its own, such as TLS, which takes a second to pass on what was written.
+struct Buffered {
+    io: DuplexStream,
+    passing_on: Option<Pin<Box<Sleep>>>,
+}
+
+impl AsyncRead for Buffered {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Buffered {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.passing_on = Some(Box::pin(sleep(Duration::from_secs(1))));
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(passing_on) = &mut self.passing_on {
+            ready!(passing_on.as_mut().poll(cx));
+            self.passing_on = None;
+        }
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_was_slow_to_pass_something_on_is_not_given_up_later() {
+    let (ours, theirs) = duplex(LINE);
+    let line = Buffered {
+        io: ours,
+        passing_on: None,
+    };
+    let mut server = Server::new(theirs);
+    let client = async {
+        let conn = ClientConn::builder().from_io(line, URL).await.unwrap();
+        conn.connect(ConnectRequest::default()).await.unwrap();
+        conn
+    };
+    let (conn, _) = tokio::join!(client, server.accept_connect());
+    // Longer than a write may take, shorter than until the first ping.
+    sleep(Duration::from_secs(20)).await;
+    assert!(conn.close_reason().is_none(), "{:?}", conn.close_reason());
 }

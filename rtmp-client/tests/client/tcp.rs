@@ -105,11 +105,19 @@ async fn a_local_address_is_dialled_from_and_chooses_the_family() {
 
 #[tokio::test]
 async fn urls_that_can_not_be_used_are_told_apart() {
-    let error = ClientConn::dial("rtmps://127.0.0.1/live").await.unwrap_err();
-    assert_eq!(error.to_string(), "rtmps is not supported, only rtmp is");
     let error = ClientConn::dial("http://127.0.0.1/live").await.unwrap_err();
     assert!(matches!(error, Error::Url(_)));
     let url: RtmpUrl = "rtmp://127.0.0.1/live".parse().unwrap();
     let error = push(url).await.unwrap_err();
     assert_eq!(error.to_string(), "the URL names no stream");
+}
+
+#[cfg(not(feature = "tls"))]
+#[tokio::test]
+async fn rtmps_names_the_feature_that_it_needs() {
+    let error = ClientConn::dial("rtmps://127.0.0.1/live").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "rtmps needs the feature \"tls\" of rtmp-client"
+    );
 }

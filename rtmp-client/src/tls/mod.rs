@@ -1,0 +1,37 @@
+//! RTMPS: TLS between TCP and RTMP (feature `tls`).
+
+mod config;
+mod error;
+mod first_byte;
+
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+pub use config::{TlsConfig, TlsConfigBuilder};
+pub use error::{TlsConfigError, TlsError};
+use first_byte::FirstByte;
+pub use rustls;
+
+/// A line in TLS.
+pub(crate) type TlsLine = TlsStream<FirstByte<TcpStream>>;
+
+/// Shakes hands in TLS. The name that the certificate has to have is the host's, which goes out as SNI too, unless it
+/// is an address (RFC 6066 section 3).
+pub(crate) async fn connect(
+    line: TcpStream,
+    host: &str,
+    config: Option<&TlsConfig>,
+) -> Result<TlsLine, TlsError> {
+    let config = match config {
+        Some(config) => config.clone(),
+        None => TlsConfig::of_the_platform()?,
+    };
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::NoServerName)?;
+    let connecting = TlsConnector::from(config.into_rustls()).connect(name, FirstByte::new(line));
+    connecting
+        .into_fallible()
+        .await
+        .map_err(|(error, line)| TlsError::of_handshake(error, line.first_byte()))
+}
