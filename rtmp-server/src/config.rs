@@ -50,7 +50,7 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// The whole handshake.
+    /// The whole handshake, with that of TLS and a header of the PROXY protocol before it.
     #[must_use]
     pub fn handshake(mut self, timeout: Duration) -> Self {
         self.handshake = timeout.min(LONGEST);
@@ -158,6 +158,7 @@ impl SessionConfig {
 pub struct ServerConfig {
     pub(crate) session: SessionConfig,
     pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_address: Option<usize>,
     pub(crate) drain: Duration,
 }
 
@@ -166,6 +167,7 @@ impl Default for ServerConfig {
         Self {
             session: SessionConfig::default(),
             max_connections: 10_000,
+            max_connections_per_address: None,
             drain: Duration::from_secs(5),
         }
     }
@@ -183,6 +185,15 @@ impl ServerConfig {
     #[must_use]
     pub fn max_connections(mut self, count: usize) -> Self {
         self.max_connections = count;
+        self
+    }
+
+    /// How many connections one address may have open at a time; no limit by default. One more is accepted and closed
+    /// at once. In IPv6 a network of 64 bits counts as one address, since a single client has all of it. Behind a
+    /// balancer it counts for the client that the [PROXY protocol](crate::proxy) names.
+    #[must_use]
+    pub fn max_connections_per_address(mut self, count: usize) -> Self {
+        self.max_connections_per_address = Some(count);
         self
     }
 

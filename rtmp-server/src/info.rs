@@ -45,7 +45,10 @@ pub struct SessionInfo(Arc<Shared>);
 
 struct Shared {
     id: SessionId,
-    peer_addr: Option<SocketAddr>,
+    /// Behind a balancer it is known only when its header was read.
+    peer_addr: OnceLock<SocketAddr>,
+    #[cfg(feature = "tls")]
+    tls: OnceLock<crate::tls::TlsInfo>,
     connect: OnceLock<ConnectRequest>,
     counters: Counters,
     disposed: CancellationToken,
@@ -57,7 +60,9 @@ impl SessionInfo {
     pub(crate) fn new(peer_addr: Option<SocketAddr>) -> Self {
         Self(Arc::new(Shared {
             id: SessionId::next(),
-            peer_addr,
+            peer_addr: peer_addr.map_or_else(OnceLock::new, OnceLock::from),
+            #[cfg(feature = "tls")]
+            tls: OnceLock::new(),
             connect: OnceLock::new(),
             counters: Counters::new(),
             disposed: CancellationToken::new(),
@@ -72,10 +77,17 @@ impl SessionInfo {
         self.0.id
     }
 
-    /// Where the client is, if it came over a network.
+    /// Where the client is, if it came over a network. Behind a balancer that is believed, what it says.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.0.peer_addr
+        self.0.peer_addr.get().copied()
+    }
+
+    /// The TLS of the connection, with the client's certificate, if it came to a listener for RTMPS.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(&self) -> Option<&crate::tls::TlsInfo> {
+        self.0.tls.get()
     }
 
     /// What the client sent with `connect`, once that has come.
@@ -193,6 +205,17 @@ impl SessionInfo {
             .unwrap_or(CloseReason::ServerShutdown)
     }
 
+    pub(crate) fn set_peer_addr(&self, peer_addr: SocketAddr) {
+        // It is set once, before the session begins.
+        let _ = self.0.peer_addr.set(peer_addr);
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn set_tls(&self, tls: crate::tls::TlsInfo) {
+        // It is set once, before the session begins.
+        let _ = self.0.tls.set(tls);
+    }
+
     pub(crate) fn set_connect_request(&self, request: ConnectRequest) -> &ConnectRequest {
         // The machine lets one connect a session through, so this is the first.
         self.0.connect.get_or_init(|| request)
@@ -211,7 +234,7 @@ impl fmt::Debug for SessionInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionInfo")
             .field("id", &self.0.id)
-            .field("peer_addr", &self.0.peer_addr)
+            .field("peer_addr", &self.peer_addr())
             .field("app", &Shortened(self.app()))
             .finish_non_exhaustive()
     }

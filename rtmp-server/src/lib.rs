@@ -124,8 +124,9 @@
 //! | what | default | beyond it | where |
 //! |---|---|---|---|
 //! | connections | 10,000 | closed at once | [`ServerConfig::max_connections`] |
+//! | connections of one address | no limit | closed at once | [`ServerConfig::max_connections_per_address`] |
 //! | end of all sessions at a shutdown | 5 s | cut off | [`ServerConfig::drain`] |
-//! | handshake | 10 s | [`Deadline::Handshake`] | [`Timeouts::handshake`] |
+//! | handshake, with TLS and PROXY header | 10 s | [`Deadline::Handshake`] | [`Timeouts::handshake`] |
 //! | from there to `connect` | 10 s | [`Deadline::Connect`] | [`Timeouts::connect`] |
 //! | neither `publish` nor `play` | 30 s | [`Deadline::Media`] | [`Timeouts::media`] |
 //! | silence of a client | 30 s | a ping | [`Timeouts::ping`] |
@@ -155,9 +156,18 @@
 //! [`SessionInfo::dispose`] end them in order. [`RelayPlayer::recv`](relay::RelayPlayer::recv) and [`Requests::recv`]
 //! lose nothing. An observer's future is dropped when its time is over or the session ends, at any of its await points.
 //!
+//! # RTMPS, and balancers
+//!
+//! With the feature `tls`, which is off by default, a [`Listener`] speaks RTMPS: `rtmp_server::tls` shows how, with
+//! certificates that are renewed while sessions run, and certificates of clients for observers to look at
+//! (`SessionInfo::tls`). A [`Server`] may have several listeners. What a client does before RTMP is in its session's
+//! task and within the time of the handshake; nobody waits for it.
+//!
+//! A balancer in front says by the [PROXY protocol](proxy) whose connection it passes on.
+//!
 //! # Other transports, other sources
 //!
-//! [`ServerSession`] serves anything that reads and writes asynchronously, such as a TLS stream. Within the process
+//! [`ServerSession`] serves anything that reads and writes asynchronously, such as a Unix socket. Within the process
 //! [`Relay::publish`] feeds a stream and [`Relay::play`] taps one. A [`MediaSink`] or [`MediaSource`] of your own takes
 //! the place of the relay, for one stream or for all.
 //!
@@ -185,13 +195,17 @@
     )
 )]
 
+mod admission;
+mod arrival;
 mod calls;
 mod config;
 mod error;
 #[cfg(feature = "files")]
 pub mod files;
 mod info;
+mod listener;
 mod observer;
+pub mod proxy;
 #[cfg(feature = "files")]
 pub mod record;
 pub mod relay;
@@ -200,12 +214,15 @@ mod server;
 mod session;
 mod source;
 mod statistics;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod verdict;
 
 pub use calls::CallError;
 pub use config::{ServerConfig, SessionConfig, Timeouts};
 pub use error::ServerError;
 pub use info::{CloseReason, Deadline, SessionId, SessionInfo, StreamInfo};
+pub use listener::Listener;
 pub use observer::{ConnectObserver, Observers, PlayObserver, PublishObserver};
 pub use relay::Relay;
 pub use requests::{Asked, Request, RequestObserver, Requests, request_channel};

@@ -2,27 +2,30 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::runtime::Handle;
 use tokio::task::{self, JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::admission::Admission;
+use crate::arrival::{Arrival, Origin};
 use crate::session::Fanout;
-use crate::{CloseReason, Observers, ServerConfig, ServerError, ServerSession, SessionInfo};
+use crate::{CloseReason, Listener, Observers, ServerConfig, ServerError, SessionInfo};
 
 /// How long the accept loop rests when the system has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Connections that the system holds for us until we accept them.
-const BACKLOG: i32 = 1024;
+/// What a listener yields.
+type Accepted = io::Result<(TcpStream, SocketAddr)>;
 
 /// Accepts connections and runs a [`ServerSession`] for each.
 ///
@@ -38,7 +41,7 @@ const BACKLOG: i32 = 1024;
 /// # }
 /// ```
 pub struct Server {
-    listener: TcpListener,
+    listeners: Vec<Listener>,
     observers: Observers,
     config: ServerConfig,
     shutdown: CancellationToken,
@@ -62,30 +65,25 @@ impl Server {
     ///
     /// [`ServerError::Bind`] with the address and the system's reason.
     pub async fn bind(address: impl ToSocketAddrs + fmt::Display) -> Result<Self, ServerError> {
-        let text = address.to_string();
-        let bind_error = |source| ServerError::Bind {
-            address: text.clone(),
-            source,
-        };
-        let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
-        for candidate in tokio::net::lookup_host(address).await.map_err(bind_error)? {
-            match listen(candidate) {
-                Ok(listener) => return Ok(Self::from_listener(listener)),
-                Err(error) => last = error,
-            }
-        }
-        Err(bind_error(last))
+        Ok(Self::from_listener(Listener::bind(address).await?))
     }
 
-    /// Serves a listener that is open already.
+    /// Serves a listener, or a socket that listens already.
     #[must_use]
-    pub fn from_listener(listener: TcpListener) -> Self {
+    pub fn from_listener(listener: impl Into<Listener>) -> Self {
         Self {
-            listener,
+            listeners: vec![listener.into()],
             observers: Observers::default(),
             config: ServerConfig::default(),
             shutdown: CancellationToken::new(),
         }
+    }
+
+    /// Serves one more listener, with the same observers and limits.
+    #[must_use]
+    pub fn also_listen(mut self, listener: impl Into<Listener>) -> Self {
+        self.listeners.push(listener.into());
+        self
     }
 
     /// Sets who decides and is told.
@@ -102,13 +100,14 @@ impl Server {
         self
     }
 
-    /// Where the server listens.
+    /// Where the server listens; its first listener, if there are several.
     ///
     /// # Errors
     ///
     /// [`ServerError::LocalAddress`] if the system does not tell.
     pub fn local_addr(&self) -> Result<SocketAddr, ServerError> {
-        self.listener.local_addr().map_err(ServerError::LocalAddress)
+        let first = self.listeners.first().map(Listener::local_addr);
+        first.unwrap_or_else(|| Err(ServerError::LocalAddress(io::ErrorKind::NotFound.into())))
     }
 
     /// A handle to shut the server down.
@@ -157,34 +156,68 @@ impl Server {
 
     async fn accept(self) {
         let mut sessions = Sessions::begin();
+        let admission = Arc::new(Admission::new(self.config.max_connections_per_address));
+        let mut turn = 0;
         loop {
             tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => break,
                 Some(ended) = sessions.tasks.join_next_with_id() => sessions.note_end(ended),
-                accepted = self.listener.accept() => match accepted {
-                    Ok((socket, peer)) => self.start_session(socket, peer, &mut sessions),
+                (listener, accepted) = poll_fn(|cx| self.poll_accept(cx, &mut turn)) => match accepted {
+                    Ok((socket, peer)) => self.start_session(listener, socket, peer, &admission, &mut sessions),
                     Err(error) => self.note_accept_error(&error).await,
                 },
             }
         }
-        drop(self.listener);
+        drop(self.listeners);
         sessions.drain(self.config.drain).await;
     }
 
-    fn start_session(&self, socket: TcpStream, peer: SocketAddr, sessions: &mut Sessions) {
+    /// The next connection of any listener. They take turns to be asked first.
+    fn poll_accept(&self, cx: &mut Context<'_>, turn: &mut usize) -> Poll<(&Listener, Accepted)> {
+        *turn = turn.wrapping_add(1) % self.listeners.len().max(1);
+        let (before, from) = self.listeners.split_at_checked(*turn).unwrap_or_default();
+        for listener in from.iter().chain(before) {
+            if let Poll::Ready(accepted) = listener.socket.poll_accept(cx) {
+                return Poll::Ready((listener, accepted));
+            }
+        }
+        Poll::Pending
+    }
+
+    fn start_session(
+        &self,
+        listener: &Listener,
+        socket: TcpStream,
+        peer: SocketAddr,
+        admission: &Arc<Admission>,
+        sessions: &mut Sessions,
+    ) {
         let limit = self.config.max_connections;
         if sessions.tasks.len() >= limit {
-            warn!(%peer, limit, "refused: too many connections");
+            admission.note_refusal(peer, limit, "too many connections");
             return;
         }
-        // Without it an answer could wait 40 ms for an acknowledgement. A socket that is closed already may refuse.
-        if let Err(error) = socket.set_nodelay(true) {
-            debug!(%peer, "no TCP_NODELAY: {error}");
-        }
-        let session =
-            ServerSession::with_peer_addr(socket, peer, self.observers.clone(), self.config.session.clone());
-        sessions.start(session);
+        let origin = if listener.is_proxy(peer) {
+            Origin::Proxy(Arc::clone(admission))
+        } else {
+            match admission.admit(peer) {
+                Ok(place) => Origin::Client(place),
+                Err(()) => return,
+            }
+        };
+        let arrival = Arrival {
+            socket,
+            peer,
+            accepted: Instant::now(),
+            origin,
+            fanout: Arc::clone(&sessions.fanout),
+            #[cfg(feature = "tls")]
+            tls: listener.tls.clone(),
+        };
+        let info = SessionInfo::new(None);
+        let serving = arrival.serve(info.clone(), self.observers.clone(), self.config.session.clone());
+        sessions.start(info, serving);
     }
 
     /// A connection that is gone again costs nothing; without descriptors a rest lets others give theirs back.
@@ -207,7 +240,7 @@ impl Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("listener", &self.listener)
+            .field("listeners", &self.listeners)
             .finish_non_exhaustive()
     }
 }
@@ -236,12 +269,8 @@ impl Sessions {
         }
     }
 
-    fn start(&mut self, session: ServerSession<TcpStream>) {
-        let info = session.info().clone();
-        let fanout = Arc::clone(&self.fanout);
-        let task = self.tasks.spawn(async move {
-            session.run_with(fanout).await;
-        });
+    fn start(&mut self, info: SessionInfo, serving: impl Future<Output = ()> + Send + 'static) {
+        let task = self.tasks.spawn(serving);
         self.infos.insert(task.id(), info);
     }
 
@@ -266,15 +295,4 @@ impl Sessions {
         }
         self.fanout_workers.shutdown().await;
     }
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restarted server gets its port back while old connections linger.
-    #[cfg(not(windows))]
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
 }

@@ -25,6 +25,7 @@ use tracing::{Span, debug, info_span, warn};
 use super::calls::PendingCalls;
 use super::outbound::{Direct, Filled, Outbound, OwnOutbound};
 use crate::config::Tap;
+use crate::error::error_chain;
 use crate::relay::Lag;
 use crate::source::WireForm;
 use crate::{
@@ -97,11 +98,13 @@ enum Woken {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
-    /// `direct` is a way to write past `io`, if there is one.
+    /// `direct` is a way to write past `io`, if there is one. The handshake's time runs since the connection was
+    /// `accepted`.
     pub(super) fn new(
         io: T,
         direct: Option<Direct>,
         info: SessionInfo,
+        accepted: Instant,
         observers: Observers,
         config: SessionConfig,
     ) -> Box<Self> {
@@ -120,7 +123,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             None => info_span!(parent: None, "session", id = info.id().get()),
         };
         let disposed = Box::pin(info.disposed().clone().cancelled_owned());
-        let stage = (Deadline::Handshake, now + config.timeouts.handshake);
+        let stage = (Deadline::Handshake, accepted + config.timeouts.handshake);
         let outbound = OwnOutbound::new(Outbound::new(direct, info.clone(), span.clone()));
         Box::new(Self {
             io,
@@ -168,6 +171,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             reason,
             CloseReason::PeerClosed | CloseReason::Transport(_) | CloseReason::TimedOut(Deadline::Write)
         );
+        if matches!(reason, CloseReason::PeerClosed) {
+            // In TLS it hears that nothing more comes, if there is room for that.
+            let _ = self.io.shutdown().now_or_never();
+        }
         // A client that reads has it at once. The observers do not wait for one that does not.
         let is_said = !takes_more || self.say_goodbye().now_or_never().is_some();
         self.tell_observers(&reason).await;
@@ -336,13 +343,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                     // A source with more to say than to send; others have their turn first.
                     cx.waker().wake_by_ref();
                 }
-                self.blocked_since = None;
                 // After the handshake little is written at a time, and mostly nothing.
                 *self.machine.output() = BytesMut::new();
                 // A transport with a buffer of its own, such as TLS, may still hold some.
                 return match Pin::new(&mut self.io).poll_flush(cx) {
                     Poll::Ready(Err(error)) => Poll::Ready(Err(transport(error))),
-                    Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+                    Poll::Ready(Ok(())) => {
+                        self.blocked_since = None;
+                        Poll::Pending
+                    }
+                    Poll::Pending => self.note_blocked(cx),
                 };
             }
             match state
@@ -358,19 +368,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                     }
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(transport(error))),
-                Poll::Pending => {
-                    if self.blocked_since.is_none() {
-                        self.blocked_since = Some(Instant::now());
-                        self.set_timer();
-                        // The timer may have moved forward, and has to be asked to wake us then.
-                        if self.timer.as_mut().poll(cx).is_ready() {
-                            return Poll::Ready(Ok(Woken::Deadline));
-                        }
-                    }
-                    return Poll::Pending;
-                }
+                Poll::Pending => return self.note_blocked(cx),
             }
         }
+    }
+
+    /// The client has no room: from now on it has the time of a write.
+    fn note_blocked(&mut self, cx: &mut Context<'_>) -> Poll<Result<Woken, CloseReason>> {
+        if self.blocked_since.is_none() {
+            self.blocked_since = Some(Instant::now());
+            self.set_timer();
+            // The timer may have moved forward, and has to be asked to wake us then.
+            if self.timer.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(Woken::Deadline));
+            }
+        }
+        Poll::Pending
     }
 
     /// Tells the client what a source has said. `Some` means that the source has ended.
@@ -514,23 +527,14 @@ pub(super) fn protocol(error: ProtocolError) -> CloseReason {
     CloseReason::Protocol(Arc::new(error))
 }
 
-/// A reset is an ordinary end: clients that are switched off leave like this.
+/// A reset is an ordinary end: clients that are switched off leave like this. So is one without the goodbye of TLS,
+/// which many clients do not say.
 fn transport(error: io::Error) -> CloseReason {
     match error.kind() {
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
-            CloseReason::PeerClosed
-        }
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::UnexpectedEof => CloseReason::PeerClosed,
         _ => CloseReason::Transport(Arc::new(error)),
     }
-}
-
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

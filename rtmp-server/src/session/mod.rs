@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use driver::Driver;
 pub(crate) use fanout::Fanout;
@@ -41,6 +42,7 @@ use crate::{CloseReason, Observers, SessionConfig, SessionInfo};
 pub struct ServerSession<T> {
     io: T,
     info: SessionInfo,
+    accepted: Instant,
     observers: Observers,
     config: SessionConfig,
 }
@@ -49,20 +51,33 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> ServerSession<T> {
     /// A session that begins with the client's handshake.
     #[must_use]
     pub fn new(io: T, observers: Observers, config: SessionConfig) -> Self {
-        Self {
-            io,
-            info: SessionInfo::new(None),
-            observers,
-            config,
-        }
+        Self::prepared(io, SessionInfo::new(None), Instant::now(), observers, config)
     }
 
     /// The same for a client whose address is known.
     #[must_use]
     pub fn with_peer_addr(io: T, peer_addr: SocketAddr, observers: Observers, config: SessionConfig) -> Self {
+        Self::prepared(
+            io,
+            SessionInfo::new(Some(peer_addr)),
+            Instant::now(),
+            observers,
+            config,
+        )
+    }
+
+    /// The same for a connection that is known already, and whose time for the handshake is running.
+    pub(crate) fn prepared(
+        io: T,
+        info: SessionInfo,
+        accepted: Instant,
+        observers: Observers,
+        config: SessionConfig,
+    ) -> Self {
         Self {
             io,
-            info: SessionInfo::new(Some(peer_addr)),
+            info,
+            accepted,
             observers,
             config,
         }
@@ -82,9 +97,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> ServerSession<T> {
     /// Dropping the future closes the connection and gives back its streams, but the observers' closing calls are not
     /// made. [`SessionInfo::dispose`] ends a session in order.
     pub async fn run(self) -> CloseReason {
-        Driver::new(self.io, None, self.info, self.observers, self.config)
-            .run()
-            .await
+        Driver::new(
+            self.io,
+            None,
+            self.info,
+            self.accepted,
+            self.observers,
+            self.config,
+        )
+        .run()
+        .await
     }
 }
 
@@ -93,7 +115,7 @@ impl ServerSession<TcpStream> {
     pub(crate) async fn run_with(self, fanout: Arc<Fanout>) -> CloseReason {
         let (io, socket) = tcp::split(self.io);
         let direct = Some(Direct { socket, fanout });
-        Driver::new(io, direct, self.info, self.observers, self.config)
+        Driver::new(io, direct, self.info, self.accepted, self.observers, self.config)
             .run()
             .await
     }

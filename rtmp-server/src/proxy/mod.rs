@@ -1,0 +1,68 @@
+//! The PROXY protocol, by which a balancer says whose connection it passes on (HAProxy's specification of 2020,
+//! versions 1 and 2).
+//!
+//! The header stands in front of everything, TLS included. [`Listener::proxy_protocol`](crate::Listener::proxy_protocol)
+//! says whom to believe:
+//!
+//! - A connection from one of the networks must begin with a header, within the deadline of the handshake; otherwise it
+//!   is closed. The client that it names is the session's [`peer_addr`](crate::SessionInfo::peer_addr), and counts for
+//!   [`max_connections_per_address`](crate::ServerConfig::max_connections_per_address).
+//! - A header that names no client (`LOCAL`, as health checks send it; `UNKNOWN`; `UNSPEC`; Unix sockets and datagrams)
+//!   leaves the balancer's own address.
+//! - Connections from elsewhere are served as they are. A header from there is no RTMP, and closes them.
+//!
+//! The values behind the addresses in version 2 are skipped, up to the 65,535 bytes that a header can announce; nothing
+//! is kept of them.
+
+mod error;
+mod header;
+mod network;
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+pub use error::ProxyError;
+use header::{MAX_LEN, Step};
+pub use network::{Network, NetworkError};
+
+/// Reads a header and not a byte more. Returns the client that it names, if it names one. It sets no time: the caller
+/// does.
+///
+/// # Errors
+///
+/// [`ProxyError`] says what there is instead, or what is wrong with the header.
+///
+/// # Cancel safety
+///
+/// Not cancel safe: what was read is lost.
+pub async fn read_header(io: &mut (impl AsyncRead + Unpin)) -> Result<Option<SocketAddr>, ProxyError> {
+    let mut header = [0; MAX_LEN];
+    let mut len = 0;
+    let (client, mut owed) = loop {
+        match header::parse(header.get(..len).unwrap_or_default())? {
+            Step::Complete { client, owed } => break (client, owed),
+            Step::Need(count) => {
+                let room = header.get_mut(len..len + count).unwrap_or_default();
+                len += read_some(io, room).await?;
+            }
+        }
+    };
+    let mut unwanted = [0; 512];
+    while owed > 0 {
+        let room = unwanted.get_mut(..owed.min(512)).unwrap_or_default();
+        owed -= read_some(io, room).await?;
+    }
+    Ok(client)
+}
+
+async fn read_some(io: &mut (impl AsyncRead + Unpin), room: &mut [u8]) -> Result<usize, ProxyError> {
+    match io.read(room).await {
+        Ok(0) => Err(ProxyError::Closed),
+        Ok(len) => Ok(len),
+        Err(error) => Err(ProxyError::Io(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests;
