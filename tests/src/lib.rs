@@ -6,8 +6,10 @@
 //! | [`target`] | a server under attack, with a healthy publisher and player beside it |
 //! | [`serve`] | sessions over an in-memory pipe, and servers on a free port |
 //! | [`recorder`] | observers that write down how they are called |
+//! | [`certificates`] | an authority, and certificates that are good or not |
 //! | [`media`] | messages of a small stream, told apart by a number |
 
+pub mod certificates;
 pub mod media;
 pub mod peer;
 pub mod recorder;

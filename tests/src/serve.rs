@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use rtmp_server::{
-    CloseReason, Observers, Server, ServerConfig, ServerHandle, ServerSession, SessionConfig, SessionInfo,
+    CloseReason, Listener, Observers, Server, ServerConfig, ServerHandle, ServerSession, SessionConfig,
+    SessionInfo,
 };
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::TcpStream;
@@ -74,7 +75,18 @@ impl RunningServer {
     ///
     /// If it can not listen.
     pub async fn with_config(observers: Observers, config: ServerConfig) -> Self {
-        let server = Server::bind("127.0.0.1:0").await.expect("a free port");
+        let listener = Listener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::with_listener(listener, observers, config)
+    }
+
+    /// Starts a server on a listener.
+    ///
+    /// # Panics
+    ///
+    /// If the listener has no address.
+    #[must_use]
+    pub fn with_listener(listener: Listener, observers: Observers, config: ServerConfig) -> Self {
+        let server = Server::from_listener(listener);
         let server = server.observers(observers).config(config);
         let addr = server.local_addr().expect("an address");
         Self {

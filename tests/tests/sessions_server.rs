@@ -115,6 +115,30 @@ async fn one_connection_more_than_allowed_is_closed_at_once() {
 }
 
 #[tokio::test]
+async fn one_connection_of_an_address_more_than_allowed_is_closed_at_once_and_others_come_in() {
+    let config = ServerConfig::default().max_connections_per_address(2);
+    let recorder = Recorder::default();
+    let server = RunningServer::with_config(recorder.observers(), config).await;
+    let first = server.peer("live").await;
+    let _second = server.peer("live").await;
+    let mut third = server.dial().await;
+    let end = timeout(SOON, third.read(&mut [0])).await.unwrap();
+    assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+    let from_elsewhere = tokio::net::TcpSocket::new_v4().unwrap();
+    from_elsewhere.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let from_elsewhere = from_elsewhere.connect(server.addr()).await.unwrap();
+    Peer::connected(from_elsewhere, "live").await;
+    drop(first);
+    // The place is free once its session has ended.
+    let is_let_in = || async {
+        let mut io = server.dial().await;
+        io.write_all(&[3; 1537]).await.is_ok() && matches!(timeout(SOON, io.read(&mut [0])).await, Ok(Ok(1)))
+    };
+    while !is_let_in().await {}
+    server.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_shutdown_tells_publishers_and_players_and_returns_when_all_have_left() {
     let recorder = Recorder::default();
     let relay = Relay::default();
