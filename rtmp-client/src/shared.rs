@@ -137,8 +137,8 @@ impl Shared {
         self.lock().round_trip
     }
 
-    pub(crate) fn set_round_trip(&self, round_trip: Option<Duration>) {
-        self.lock().round_trip = round_trip;
+    pub(crate) fn set_round_trip(&self, round_trip: Duration) {
+        self.lock().round_trip = Some(round_trip);
     }
 
     pub(crate) fn bytes_received(&self) -> u64 {

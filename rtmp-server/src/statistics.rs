@@ -171,13 +171,9 @@ impl Counters {
         self.bytes_acknowledged.store(bytes, Ordering::Relaxed);
     }
 
-    pub(crate) fn note_round_trip(&self, round_trip: Option<Duration>) {
-        let micros = round_trip.map_or(0, |time| {
-            u64::try_from(time.as_micros())
-                .unwrap_or(u64::MAX)
-                .saturating_add(1)
-        });
-        self.round_trip.store(micros, Ordering::Relaxed);
+    pub(crate) fn note_round_trip(&self, round_trip: Duration) {
+        let micros = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
+        self.round_trip.store(micros.saturating_add(1), Ordering::Relaxed);
     }
 }
 
@@ -204,7 +200,7 @@ mod tests {
         let counters = Counters::new();
         counters.count_sent(5000);
         counters.note_acknowledged(4000);
-        counters.note_round_trip(Some(Duration::from_millis(3)));
+        counters.note_round_trip(Duration::from_millis(3));
         let statistics = counters.snapshot();
         assert_eq!(
             (statistics.bytes_in_flight(), statistics.round_trip),

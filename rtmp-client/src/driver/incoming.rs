@@ -88,6 +88,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 self.shared.publish(&Event::Acknowledgement(sequence));
             }
             ClientEvent::Other(message) => self.shared.publish(&Event::Other(message)),
+            ClientEvent::Pong(round_trip) => self.ping_answered(round_trip),
             ClientEvent::CloseRequested => self.close(CloseReason::CloseRequested),
             ClientEvent::Ignored(ignored) => debug!(?ignored, "passed over"),
             other => trace!(?other, "nothing to do"),

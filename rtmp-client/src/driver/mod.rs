@@ -89,8 +89,6 @@ pub(crate) struct Driver<Io> {
     media_mark: u64,
     last_heard: Instant,
     is_pinged: bool,
-    /// When the ping was sent that is not answered.
-    pinged_at: Option<Duration>,
     sleep: Pin<Box<Sleep>>,
     requests: mpsc::Receiver<Request>,
 }
@@ -167,7 +165,6 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             media_mark: 0,
             last_heard: now,
             is_pinged: false,
-            pinged_at: None,
             sleep: Box::pin(sleep_until(after(now, config.idle_timeout / 2))),
             requests: receiver,
             config,
@@ -286,8 +283,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
     /// Lets the machine handle what was read. Says whether it did anything, and whether it needs more to go on.
     fn handle_input(&mut self, cx: &mut Context<'_>) -> Result<(bool, bool), CloseReason> {
         let mut moved = false;
-        let now = self.input_time();
-        let last_round_trip = self.machine.round_trip();
+        let now = self.now();
         let is_held = loop {
             let is_failing = self.line.write_failure.is_some();
             if (!is_failing && !self.has_output_room()) || self.poll_hold(cx) {
@@ -300,7 +296,6 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             }
             moved = true;
         };
-        self.note_round_trip(last_round_trip);
         // Much output stops the machine as well.
         Ok((moved, !is_held && self.machine.output().len() < OUTPUT_HIGH_WATER))
     }

@@ -1,7 +1,9 @@
 //! Dialling, over loopback.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use rtmp_client::reconnect::{ReconnectPolicy, ReconnectingPlayback};
 use rtmp_client::{ClientConn, Error, RtmpUrl, pull, push};
 use rtmp_core::conn::ServerEvent;
 use tokio::net::TcpListener;
@@ -61,6 +63,39 @@ async fn pull_plays_what_the_url_names() {
         for at in 0..100 {
             assert_eq!(playback.recv().await.unwrap(), Some(video(at, 100_000)));
         }
+        playback.close().await.unwrap();
+    };
+    tokio::join!(client, serve);
+}
+
+#[tokio::test]
+async fn a_playback_dials_its_host_anew_when_the_line_is_lost() {
+    let (listener, url) = listen().await;
+    let url = url.replace("127.0.0.1", "localhost");
+    let policy = ReconnectPolicy::default().delays(Duration::ZERO, Duration::ZERO);
+    let mut playback = ReconnectingPlayback::new(ClientConn::builder(), url, policy).unwrap();
+    let serve = async {
+        for connection in 0..3 {
+            let mut server = Server::new(listener.accept().await.unwrap().0);
+            let connect = server.accept_connect().await;
+            assert!(connect.tc_url().unwrap().starts_with("rtmp://localhost:"));
+            let (stream, name) = server.accept_play().await;
+            assert_eq!(name, "cam?token=1");
+            server.send(stream, &video(connection, 100_000)).await;
+            if connection == 2 {
+                server.machine.end_play(stream).unwrap();
+                server.flush().await;
+                while server.next().await.is_some() {}
+            }
+        }
+    };
+    let client = async {
+        for connection in 0..3 {
+            let message = playback.recv().await.unwrap().unwrap();
+            assert_eq!(message, video(connection, 100_000));
+            assert_eq!(playback.connection(), u64::from(connection) + 1);
+        }
+        assert_eq!(playback.recv().await.unwrap(), None);
         playback.close().await.unwrap();
     };
     tokio::join!(client, serve);

@@ -35,6 +35,8 @@ pub(super) enum Incoming {
     },
     UserControl(UserControl),
     Acknowledgement(u32),
+    /// The answer to our newest ping, and the time until it came.
+    Pong(Duration),
     Other(RawMessage),
     Undecodable(MessageError),
 }
@@ -177,8 +179,10 @@ impl Link {
                     continue;
                 }
                 Message::UserControl(UserControl::PingResponse(value)) => {
-                    self.handle_pong(value, now);
-                    continue;
+                    match self.handle_pong(value, now) {
+                        Some(round_trip) => Incoming::Pong(round_trip),
+                        None => continue,
+                    }
                 }
                 Message::UserControl(event) => Incoming::UserControl(event),
                 Message::Command { stream, command } => Incoming::Command { stream, command },
@@ -269,13 +273,10 @@ impl Link {
         self.send_user_control(UserControl::PingRequest(value))
     }
 
-    fn handle_pong(&mut self, value: u32, now: Duration) {
-        if let Some((expected, sent)) = self.pending_ping
-            && expected == value
-        {
-            self.pending_ping = None;
-            self.round_trip = Some(now.saturating_sub(sent));
-        }
+    fn handle_pong(&mut self, value: u32, now: Duration) -> Option<Duration> {
+        let (_, sent) = self.pending_ping.take_if(|(expected, _)| *expected == value)?;
+        self.round_trip = Some(now.saturating_sub(sent));
+        self.round_trip
     }
 
     pub(super) fn send_control(&mut self, control: Control) -> Result<(), ProtocolError> {

@@ -92,6 +92,7 @@ pub(crate) fn server_event(event: &ServerEvent) -> String {
         }
         ServerEvent::UserControl(event) => user_control(event),
         ServerEvent::Acknowledgement(sequence) => format!("acknowledgement {sequence}"),
+        ServerEvent::Pong(round_trip) => format!("pong {}", round_trip.as_millis()),
         ServerEvent::CloseRequested => "close requested".to_owned(),
         ServerEvent::StreamLength { name, .. } => format!("stream length {name}"),
         ServerEvent::Other(raw) => format!("other {:?}", raw.message_type),
@@ -126,6 +127,7 @@ pub(crate) fn client_event(event: &ClientEvent) -> String {
             format!("call {} {}", command.name, command.transaction.get())
         }
         ClientEvent::Acknowledgement(sequence) => format!("acknowledgement {sequence}"),
+        ClientEvent::Pong(round_trip) => format!("pong {}", round_trip.as_millis()),
         ClientEvent::CloseRequested => "close requested".to_owned(),
         ClientEvent::Other(raw) => format!("other {:?}", raw.message_type),
         ClientEvent::Ignored(what) => ignored(what),

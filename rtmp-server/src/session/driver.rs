@@ -211,7 +211,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         while let Some(event) = self.machine.poll_event(&mut self.input, now).map_err(protocol)? {
             self.handle_event(event).await?;
         }
-        self.info.counters().note_round_trip(self.machine.round_trip());
         self.held_up = self.machine.output().len() >= OUTPUT_HIGH_WATER;
         if self.machine.is_closed() {
             // It has refused a connect on its own.

@@ -52,6 +52,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                     .counters()
                     .note_acknowledged(self.machine.acknowledged());
             }
+            ServerEvent::Pong(round_trip) => self.info.counters().note_round_trip(round_trip),
             ServerEvent::Other(message) => {
                 for observer in &self.observers.connect {
                     observer.on_other_message(&self.info, &message);

@@ -1,5 +1,7 @@
 //! What a server does.
 
+use std::time::Duration;
+
 use crate::chunk::{MessageStreamId, RawMessage};
 use crate::conn::Ignored;
 use crate::handshake::HandshakeKind;
@@ -97,6 +99,8 @@ pub enum ClientEvent {
     },
     /// The server has received this many bytes so far, modulo 2^32; some count differently.
     Acknowledgement(u32),
+    /// The server has answered our newest ping, after this time.
+    Pong(Duration),
     /// The server closes the connection in order.
     CloseRequested,
     /// A message of a type that means nothing to the machine: a shared object, or one that no specification explains.

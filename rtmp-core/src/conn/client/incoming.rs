@@ -16,6 +16,7 @@ impl ClientMachine {
             Incoming::Command { stream, command } => self.handle_command(stream, command),
             Incoming::UserControl(event) => Ok(Some(ClientEvent::UserControl(event))),
             Incoming::Acknowledgement(sequence) => Ok(Some(ClientEvent::Acknowledgement(sequence))),
+            Incoming::Pong(round_trip) => Ok(Some(ClientEvent::Pong(round_trip))),
             Incoming::Other(raw) => Ok(Some(ClientEvent::Other(raw))),
             Incoming::Undecodable(error) => Ok(Some(ClientEvent::Ignored(Ignored::Undecodable(error)))),
         }

@@ -114,6 +114,8 @@ pub enum ServerEvent {
     UserControl(UserControl),
     /// The client has received this many bytes so far, modulo 2^32; some count differently.
     Acknowledgement(u32),
+    /// The client has answered our newest ping, after this time.
+    Pong(Duration),
     /// The client wants to close the connection.
     CloseRequested,
     /// A message of a type that means nothing to the machine: a shared object, or one that no specification explains.

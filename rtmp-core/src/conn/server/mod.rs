@@ -262,6 +262,7 @@ impl ServerMachine {
             Incoming::Command { stream, command } => self.handle_command(stream, command)?,
             Incoming::UserControl(event) => Some(ServerEvent::UserControl(event)),
             Incoming::Acknowledgement(sequence) => Some(ServerEvent::Acknowledgement(sequence)),
+            Incoming::Pong(round_trip) => Some(ServerEvent::Pong(round_trip)),
             Incoming::Other(raw) => Some(ServerEvent::Other(raw)),
             Incoming::Undecodable(error) => Some(ServerEvent::Ignored(Ignored::Undecodable(error))),
         })
