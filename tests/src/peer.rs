@@ -237,9 +237,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
 
     /// Sends what is to be sent. A connection that has ended meanwhile is no error: that shows when it is read.
     pub async fn flush(&mut self) {
-        let output = self.machine.output().split();
-        if self.io.write_all(&output).await.is_ok() {
-            self.bytes_sent += output.len() as u64;
+        while !self.machine.output().is_empty() {
+            let output = self.machine.output().split();
+            if self.io.write_all(&output).await.is_ok() {
+                self.bytes_sent += output.len() as u64;
+            }
         }
     }
 

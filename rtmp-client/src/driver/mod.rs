@@ -7,7 +7,8 @@
 //!
 //! Everything happens in [`Driver::poll`]: a round takes what the handles want, lets the machine handle what has come,
 //! reads and writes, until nothing moves. What a server does not read holds up the round before it holds memory: while
-//! [`OUTPUT_HIGH_WATER`] bytes wait to be written, nothing is taken and nothing is handled.
+//! [`OUTPUT_HIGH_WATER`](rtmp_core::conn::OUTPUT_HIGH_WATER) bytes wait to be written, nothing is taken and nothing is
+//! handled.
 
 mod calls;
 mod incoming;
@@ -24,7 +25,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use rtmp_core::conn::{ClientMachine, OUTPUT_HIGH_WATER};
+use rtmp_core::conn::ClientMachine;
 use rtmp_core::url::RtmpUrl;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
@@ -85,7 +86,7 @@ pub(crate) struct Driver<Io> {
     owed_answers: Vec<OwedAnswer>,
     /// Ends of publications that wait until they are written.
     farewells: Vec<Farewell>,
-    /// Where in the output the last media end, in bytes since the handshake.
+    /// Where in what is sent the last media end, see [`mark`](Self::mark).
     media_mark: u64,
     last_heard: Instant,
     is_pinged: bool,
@@ -117,7 +118,7 @@ struct Line<Io> {
     read_len: usize,
     /// Bytes written since the handshake.
     written: u64,
-    /// Of these, bytes that the line does not keep in a buffer of its own.
+    /// The mark up to which the line keeps nothing in a buffer of its own.
     flushed: u64,
     needs_flush: bool,
     /// Since when the line has taken nothing.
@@ -225,8 +226,8 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
     }
 
     /// Whether more may be prepared for the line.
-    fn has_output_room(&mut self) -> bool {
-        self.machine.output().len() < OUTPUT_HIGH_WATER && self.line.write_failure.is_none()
+    fn has_output_room(&self) -> bool {
+        self.machine.has_room() && self.line.write_failure.is_none()
     }
 
     fn take_requests(&mut self, cx: &mut Context<'_>) -> bool {
@@ -297,7 +298,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             moved = true;
         };
         // Much output stops the machine as well.
-        Ok((moved, !is_held && self.machine.output().len() < OUTPUT_HIGH_WATER))
+        Ok((moved, !is_held && self.machine.has_room()))
     }
 
     /// Whether a player's full queue holds up reading.
@@ -372,9 +373,12 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
         let mut moved = false;
-        let before = self.line.written;
-        let output = self.machine.output();
-        while !output.is_empty() && self.line.write_failure.is_none() {
+        let before = self.delivered();
+        while self.line.write_failure.is_none() {
+            let output = self.machine.output();
+            if output.is_empty() {
+                break;
+            }
             match Pin::new(&mut self.line.io).poll_write(cx, output) {
                 Poll::Ready(Ok(count @ 1..)) => {
                     output.advance(count);
@@ -394,6 +398,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 }
             }
         }
+        let output = self.machine.output();
         if self.line.write_failure.is_some() {
             output.clear();
             return match &self.stage {
@@ -413,7 +418,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             match Pin::new(&mut self.line.io).poll_flush(cx) {
                 Poll::Ready(Ok(())) => {
                     self.line.needs_flush = false;
-                    self.line.flushed = self.line.written;
+                    self.line.flushed = self.delivered();
                     self.line.stalled_since = None;
                 }
                 Poll::Ready(Err(error)) => return Err(io_failure(error)),

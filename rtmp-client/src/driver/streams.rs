@@ -40,7 +40,7 @@ pub(super) enum Activity {
 pub(super) struct Publishing {
     pub(super) queue: Receiver<Queued>,
     pub(super) sent: Arc<Sent>,
-    /// Where in the output the last message ends, if it is not written.
+    /// The mark at which the last message ends, if it is not written.
     pub(super) unwritten: Option<u64>,
     /// The publisher has finished, and waits until that is written.
     pub(super) finish: Option<Reply<()>>,
@@ -82,7 +82,7 @@ impl Playing {
     }
 }
 
-/// The end of a publication that is on its way: reported when the output up to `mark` is written.
+/// The end of a publication that is on its way: reported when all up to `mark` is written.
 #[derive(Debug)]
 pub(super) struct Farewell {
     mark: u64,
@@ -232,14 +232,21 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         }
     }
 
-    /// Where the output ends, in bytes since the handshake.
-    fn mark(&mut self) -> u64 {
-        self.line.written + self.machine.output().len() as u64
+    /// Where all that is sent so far ends. Not in bytes since the handshake, but without those that have overtaken
+    /// others: they come before what was there first, and would pass for it.
+    fn mark(&self) -> u64 {
+        let sent = self.line.written + self.machine.unsent_len() as u64;
+        sent.saturating_sub(self.machine.overtaking_len())
     }
 
-    /// Tells who waits for it that the output is written up to here, where it was written up to `before`.
+    /// Everything up to this [mark](Self::mark) is written.
+    pub(super) fn delivered(&self) -> u64 {
+        self.line.written.saturating_sub(self.machine.overtaking_len())
+    }
+
+    /// Tells who waits for it what is written up to here, where it was written up to `before`.
     pub(super) fn settle(&mut self, before: u64) {
-        let written = self.line.written;
+        let written = self.delivered();
         if before < self.media_mark {
             self.heard();
         }

@@ -74,8 +74,10 @@ impl Server {
 
     /// Writes what the machine has prepared. A client that has gone does not get it.
     pub(crate) async fn flush(&mut self) {
-        let output = self.machine.output().split();
-        let _ = self.io.write_all(&output).await;
+        while !self.machine.output().is_empty() {
+            let output = self.machine.output().split();
+            let _ = self.io.write_all(&output).await;
+        }
     }
 
     pub(crate) async fn accept_connect(&mut self) -> ConnectRequest {

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use tokio_util::codec::Encoder;
 
-use super::framed::{checked_len, full_len, write_full, write_payload};
+use super::cut::CutMessage;
+use super::framed::{RepeatHeader, checked_len, full_len, write_full_header, write_payload};
 use super::header::{BasicHeader, ChunkFormat, EXTENDED_MARK, put_u24};
 use super::{
     ChunkStreamId, DEFAULT_CHUNK_SIZE, EncodeError, MAX_CHUNK_SIZE, MessageStreamId, MessageType, RawMessage,
@@ -114,10 +115,48 @@ impl ChunkEncoder {
     ) -> Result<(), EncodeError> {
         let length = checked_len(message)?;
         let new_chunk_size = announced_chunk_size(message)?;
+        dst.reserve(full_len(message, self.chunk_size));
+        let extended = self.write_header(last, message, length, dst);
+        write_payload(message, self.chunk_size, extended, dst);
+        if let Some(size) = new_chunk_size {
+            self.chunk_size = size;
+        }
+        Ok(())
+    }
+
+    /// Takes `message` to be encoded chunk by chunk; what is encoded meanwhile must be on other chunk streams, and must
+    /// not change the chunk size.
+    pub(crate) fn cut(&mut self, message: &RawMessage, is_full: bool) -> Result<CutMessage, EncodeError> {
+        let length = checked_len(message)?;
+        let last = if is_full {
+            None
+        } else {
+            self.headers.get(message.chunk_stream)
+        };
+        let mut header = BytesMut::new();
+        let extended = self.write_header(last, message, length, &mut header);
+        let repeat = RepeatHeader::new(message.chunk_stream, extended);
+        Ok(CutMessage {
+            chunk_stream: message.chunk_stream,
+            message_type: message.message_type,
+            header: header.freeze(),
+            repeat: Bytes::copy_from_slice(repeat.as_bytes()),
+            payload: message.payload.clone(),
+            chunk_size: self.chunk_size.max(1) as usize,
+        })
+    }
+
+    /// Appends the first chunk's header; returns the extended timestamp, if there is one.
+    fn write_header(
+        &mut self,
+        last: Option<LastHeader>,
+        message: &RawMessage,
+        length: u32,
+        dst: &mut BytesMut,
+    ) -> Option<u32> {
         let delta = last.and_then(|last| delta_from(last, message));
-        match (last, delta) {
+        let extended = match (last, delta) {
             (Some(last), Some(delta)) => {
-                dst.reserve(full_len(message, self.chunk_size));
                 let same_message = last.length == length && last.message_type == message.message_type;
                 let format = match same_message {
                     true if last.delta == Some(delta) => ChunkFormat::Nothing,
@@ -136,10 +175,10 @@ impl ChunkEncoder {
                     put_u24(dst, length);
                     dst.put_u8(message.message_type.into());
                 }
-                write_payload(message, self.chunk_size, None, dst);
+                None
             }
-            _ => write_full(message, length, self.chunk_size, dst),
-        }
+            _ => write_full_header(message, length, dst),
+        };
         let header = LastHeader {
             timestamp: message.timestamp,
             delta,
@@ -148,10 +187,7 @@ impl ChunkEncoder {
             stream: message.stream,
         };
         self.headers.set(message.chunk_stream, header);
-        if let Some(size) = new_chunk_size {
-            self.chunk_size = size;
-        }
-        Ok(())
+        extended
     }
 }
 

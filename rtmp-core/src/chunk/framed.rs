@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::header::{BasicHeader, ChunkFormat, put_u24, split_time};
-use super::{EncodeError, MAX_MESSAGE_LEN, MessageStreamId, RawMessage};
+use super::{ChunkStreamId, EncodeError, MAX_MESSAGE_LEN, MessageStreamId, RawMessage};
 
 /// The longest type 3 header: basic header and extended timestamp.
 const MAX_REPEAT_LEN: usize = 3 + 4;
@@ -47,7 +47,8 @@ impl FramedMessage {
     pub fn new(message: &RawMessage, chunk_size: u32) -> Result<Self, EncodeError> {
         let length = checked_len(message)?;
         let mut wire = BytesMut::with_capacity(full_len(message, chunk_size));
-        write_full(message, length, chunk_size, &mut wire);
+        let extended = write_full_header(message, length, &mut wire);
+        write_payload(message, chunk_size, extended, &mut wire);
         let wire = wire.freeze();
         let header_len = wire.len() - message.payload.len();
         let in_one_piece = message.payload.len() <= chunk_size as usize;
@@ -99,7 +100,7 @@ impl FramedMessage {
     }
 }
 
-/// Bytes that [`write_full`] appends; no other header needs more.
+/// Bytes of `message` in chunks, the first with a type 0 header; no other header needs more.
 pub(super) fn full_len(message: &RawMessage, chunk_size: u32) -> usize {
     let basic = BasicHeader {
         format: ChunkFormat::Full,
@@ -114,9 +115,9 @@ pub(super) fn full_len(message: &RawMessage, chunk_size: u32) -> usize {
     basic.len() + 11 + extended_len + message.payload.len() + continuations * (basic.len() + extended_len)
 }
 
-/// Appends `message`, whose payload has the checked `length`, as chunks, the first with a type 0 header.
-pub(super) fn write_full(message: &RawMessage, length: u32, chunk_size: u32, out: &mut BytesMut) {
-    out.reserve(full_len(message, chunk_size));
+/// Appends a type 0 header for `message`, whose payload has the checked `length`. Returns the extended timestamp, if
+/// there is one.
+pub(super) fn write_full_header(message: &RawMessage, length: u32, out: &mut BytesMut) -> Option<u32> {
     let (time_field, extended) = split_time(message.timestamp.as_millis());
     BasicHeader {
         format: ChunkFormat::Full,
@@ -130,36 +131,49 @@ pub(super) fn write_full(message: &RawMessage, length: u32, chunk_size: u32, out
     if let Some(extended) = extended {
         out.put_u32(extended);
     }
-    write_payload(message, chunk_size, extended, out);
+    extended
 }
 
-/// Appends the payload, with a type 3 header between chunks; it repeats the extended timestamp (5.3.1.3).
+/// Appends the payload, with a type 3 header between chunks.
 pub(super) fn write_payload(
     message: &RawMessage,
     chunk_size: u32,
     extended: Option<u32>,
     out: &mut BytesMut,
 ) {
-    let mut header = [0; MAX_REPEAT_LEN];
-    let mut free = header.as_mut_slice();
-    BasicHeader {
-        format: ChunkFormat::Nothing,
-        chunk_stream: message.chunk_stream,
-    }
-    .write(&mut free);
-    if let Some(extended) = extended {
-        free.put_u32(extended);
-    }
-    let unused = free.len();
-    let header = header
-        .get(..MAX_REPEAT_LEN.saturating_sub(unused))
-        .unwrap_or_default();
-
+    let header = RepeatHeader::new(message.chunk_stream, extended);
     let mut pieces = message.payload.chunks(chunk_size.max(1) as usize);
     out.extend_from_slice(pieces.next().unwrap_or_default());
     for piece in pieces {
-        out.extend_from_slice(header);
+        out.extend_from_slice(header.as_bytes());
         out.extend_from_slice(piece);
+    }
+}
+
+/// The type 3 header between the chunks of a message; it repeats the extended timestamp (5.3.1.3).
+pub(super) struct RepeatHeader {
+    bytes: [u8; MAX_REPEAT_LEN],
+    len: usize,
+}
+
+impl RepeatHeader {
+    pub(super) fn new(chunk_stream: ChunkStreamId, extended: Option<u32>) -> Self {
+        let mut bytes = [0; MAX_REPEAT_LEN];
+        let mut free = bytes.as_mut_slice();
+        BasicHeader {
+            format: ChunkFormat::Nothing,
+            chunk_stream,
+        }
+        .write(&mut free);
+        if let Some(extended) = extended {
+            free.put_u32(extended);
+        }
+        let len = MAX_REPEAT_LEN - free.len();
+        Self { bytes, len }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 }
 

@@ -32,6 +32,7 @@
 //! ```
 
 mod codec;
+mod cut;
 mod decoder;
 mod encoder;
 mod error;
@@ -42,6 +43,7 @@ mod raw_message;
 mod streams;
 
 pub use codec::ChunkCodec;
+pub(crate) use cut::CutMessage;
 pub use decoder::ChunkDecoder;
 pub use encoder::ChunkEncoder;
 pub use error::{ChunkError, EncodeError};

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use rtmp_amf::amf0::Value;
-use tokio_util::codec::{Decoder, Encoder};
+use tokio_util::codec::Decoder;
 
 use super::acknowledged::Acknowledged;
+use super::outgoing::Outgoing;
 use super::{ConnLimits, DEFAULT_WINDOW, Direction, ProtocolError};
-use crate::chunk::{ChunkDecoder, ChunkEncoder, MessageStreamId, MessageType, RawMessage};
+use crate::chunk::{ChunkDecoder, MessageStreamId, MessageType, RawMessage};
 use crate::message::{
     Aggregate, BandwidthLimit, Command, Control, MediaMessage, Message, MessageError, Status, TransactionId,
     UserControl,
@@ -44,11 +45,10 @@ pub(super) enum Incoming {
 #[derive(Debug)]
 pub(super) struct Link {
     decoder: ChunkDecoder,
-    encoder: ChunkEncoder,
+    outgoing: Outgoing,
     limits: ConnLimits,
     /// Parts of an aggregate message that are not handed on yet.
     aggregate: Option<(MessageStreamId, Aggregate)>,
-    output: BytesMut,
     /// Bytes received, for acknowledgements.
     sequence: u32,
     /// Of these, bytes that the decoder has left in the input until a message is complete.
@@ -87,10 +87,9 @@ impl Link {
     pub(super) fn new(limits: ConnLimits) -> Self {
         Self {
             decoder: ChunkDecoder::new(limits.chunk_before_media()),
-            encoder: ChunkEncoder::default(),
+            outgoing: Outgoing::default(),
             limits,
             aggregate: None,
-            output: BytesMut::new(),
             sequence: 0,
             left_in_input: 0,
             unacknowledged: 0,
@@ -106,7 +105,19 @@ impl Link {
     }
 
     pub(super) fn output(&mut self) -> &mut BytesMut {
-        &mut self.output
+        self.outgoing.output()
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.outgoing.has_room()
+    }
+
+    pub(super) fn unsent_len(&self) -> usize {
+        self.outgoing.unsent_len()
+    }
+
+    pub(super) fn overtaking_len(&self) -> u64 {
+        self.outgoing.overtaking_len()
     }
 
     pub(super) fn limits(&self) -> &ConnLimits {
@@ -114,7 +125,7 @@ impl Link {
     }
 
     pub(super) fn outgoing_chunk_size(&self) -> u32 {
-        self.encoder.chunk_size()
+        self.outgoing.chunk_size()
     }
 
     pub(super) fn announced_window(&self) -> Option<u32> {
@@ -323,7 +334,7 @@ impl Link {
         if let Some(Tap(tap)) = &mut self.tap {
             tap(Direction::Sent, raw);
         }
-        Ok(self.encoder.encode(raw, &mut self.output)?)
+        Ok(self.outgoing.send(raw, false)?)
     }
 
     pub(super) fn send_media(
@@ -338,16 +349,18 @@ impl Link {
         if let Some(Tap(tap)) = &mut self.tap {
             tap(Direction::Sent, &raw);
         }
-        Ok(self.encoder.encode_full(&raw, &mut self.output)?)
+        Ok(self.outgoing.send(&raw, true)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use tokio_util::codec::Encoder;
 
     use super::*;
     use crate::Timestamp;
+    use crate::chunk::ChunkEncoder;
 
     /// Four gigabytes would take a while, so the count begins near its end.
     #[test]

@@ -45,6 +45,29 @@ macro_rules! link_methods {
             self.link.acknowledged()
         }
 
+        /// Whether more may be sent, or input handled: less than
+        /// [`OUTPUT_HIGH_WATER`](crate::conn::OUTPUT_HIGH_WATER) bytes are in the output, and as little waits behind the
+        /// message that is being sent. A long message leaves room for those that may
+        /// [overtake](crate::conn#what-overtakes-what) it.
+        #[must_use]
+        pub fn has_room(&self) -> bool {
+            self.link.has_room()
+        }
+
+        /// Bytes that were not taken off the output yet, those included that are not in it yet.
+        #[must_use]
+        pub fn unsent_len(&self) -> usize {
+            self.link.unsent_len()
+        }
+
+        /// Bytes of the messages that have overtaken others so far. With it a caller can tell when something is
+        /// written: when the bytes written, less these, are as many as the bytes written and unsent, less these, were
+        /// when it was sent.
+        #[must_use]
+        pub fn overtaking_len(&self) -> u64 {
+            self.link.overtaking_len()
+        }
+
         /// Lets `tap` see every message from now on, as it is received and sent. What a caller puts into wire form
         /// itself, as a relay does, does not come by here.
         pub fn set_tap(&mut self, tap: impl FnMut(Direction, &RawMessage) + Send + 'static) {

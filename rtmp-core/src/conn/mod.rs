@@ -15,8 +15,16 @@
 //! ```
 //!
 //! A caller reads into a buffer, takes events until there is none, and writes what [`output`](ServerMachine::output)
-//! holds. While that is [`OUTPUT_HIGH_WATER`] or more there are no events: a peer that does not read is held up by its
-//! own connection, and nothing piles up. So ask again when some of it is written.
+//! holds, until that is empty. While [`OUTPUT_HIGH_WATER`] bytes wait there are no events: a peer that does not read is
+//! held up by its own connection, and nothing piles up. So ask again when some of it is written.
+//!
+//! # What overtakes what
+//!
+//! On a slow line a long message takes a while, and what is urgent should not wait for its end. So a message of more
+//! than one chunk and more than 16 KiB enters the output chunk by chunk, as room is made there: each call of `output`
+//! adds to it while it holds less than 16 KiB. Acknowledgements, window sizes and pings go between these chunks, and so
+//! does audio if only video waits. All else keeps its place: a command may end the stream whose media are in front of
+//! it. Set Chunk Size first completes what was cut for the size before.
 //!
 //! What both roles do alike happens inside: chunk sizes, acknowledgements (section 5.4.3), peer bandwidth, pings.
 //!
@@ -60,6 +68,7 @@ mod error;
 mod limits;
 mod link;
 mod link_methods;
+mod outgoing;
 mod server;
 
 pub use client::{ClientConfig, ClientEvent, ClientMachine};
@@ -80,7 +89,8 @@ pub enum Direction {
 /// otherwise, in bytes. Not specified; what Flash Player, librtmp and most servers use.
 pub const DEFAULT_WINDOW: u32 = 2_500_000;
 
-/// While so many bytes of output wait to be written, a machine takes no more input.
+/// While so many bytes of output wait to be written, a machine takes no more input; see
+/// [`has_room`](ClientMachine::has_room).
 pub const OUTPUT_HIGH_WATER: usize = 64 << 10;
 
 /// The chunk size that both roles announce, in bytes. Large enough that most messages are one chunk, and within what

@@ -8,8 +8,7 @@ use rtmp_amf::amf0::{Object, Value};
 use rtmp_core::Timestamp;
 use rtmp_core::chunk::{ChunkDecoder, ChunkEncoder, ChunkStreamId, MessageStreamId, RawMessage};
 use rtmp_core::conn::{
-    ClientConfig, ClientEvent, ClientMachine, OUTPUT_HIGH_WATER, ProtocolError, ServerConfig, ServerEvent,
-    ServerMachine,
+    ClientConfig, ClientEvent, ClientMachine, ProtocolError, ServerConfig, ServerEvent, ServerMachine,
 };
 use rtmp_core::handshake::{HandshakeKind, ServerHandshake};
 use rtmp_core::message::{
@@ -208,7 +207,7 @@ impl Server {
             if let Some(ServerEvent::StreamLength { transaction, .. }) = &event {
                 self.machine.answer_stream_length(*transaction, None)?;
             }
-            if event.is_some() || self.machine.output().len() < OUTPUT_HIGH_WATER {
+            if event.is_some() || self.machine.has_room() {
                 return Ok(event);
             }
             self.peer.read(self.machine.output());

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures::FutureExt;
 use rtmp_core::chunk::MessageStreamId;
-use rtmp_core::conn::{OUTPUT_HIGH_WATER, ProtocolError, ServerMachine};
+use rtmp_core::conn::{ProtocolError, ServerMachine};
 use rtmp_core::message::{Status, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep};
@@ -211,7 +211,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         while let Some(event) = self.machine.poll_event(&mut self.input, now).map_err(protocol)? {
             self.handle_event(event).await?;
         }
-        self.held_up = self.machine.output().len() >= OUTPUT_HIGH_WATER;
+        self.held_up = !self.machine.has_room();
         if self.machine.is_closed() {
             // It has refused a connect on its own.
             return Err(CloseReason::Refused);
@@ -267,7 +267,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             if let Poll::Ready(read) = self.poll_read(cx) {
                 return Poll::Ready(read.map(|()| Woken::Received));
             }
-        } else if self.machine.output().len() < OUTPUT_HIGH_WATER {
+        } else if self.machine.has_room() {
             return Poll::Ready(Ok(Woken::Unblocked));
         }
         if self.timer.as_mut().poll(cx).is_ready() {
@@ -321,7 +321,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         let mut has_all = false;
         loop {
             // Notices, too, wait for a client that does not read.
-            let takes_more = self.machine.output().len() < OUTPUT_HIGH_WATER;
+            let takes_more = self.machine.has_room();
             if state.outbox.is_empty() && takes_more && !has_all {
                 match outbound.fill(&mut state, &media_waker) {
                     Filled::All => has_all = true,

@@ -193,7 +193,9 @@ impl Host {
 
     /// Sends what the machine has prepared. A client that has gone does not get it.
     pub(crate) async fn flush(&mut self) {
-        let output = self.machine.output().split();
-        let _ = self.io.write_all(&output).await;
+        while !self.machine.output().is_empty() {
+            let output = self.machine.output().split();
+            let _ = self.io.write_all(&output).await;
+        }
     }
 }

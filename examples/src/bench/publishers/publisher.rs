@@ -115,7 +115,7 @@ impl Publisher {
             let len = message.payload.len() as u64;
             let message = self.prepare(message);
             client.machine().send_media(stream, &message)?;
-            if !self.fast || client.machine().output().len() >= FAST_WRITE_LEN {
+            if !self.fast || client.machine().unsent_len() >= FAST_WRITE_LEN {
                 client.take_input()?;
                 client.flush().await?;
             }

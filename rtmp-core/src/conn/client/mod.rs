@@ -13,9 +13,7 @@ pub use event::ClientEvent;
 use super::calls::Calls;
 use super::link::{Incoming, Link};
 use super::link_methods::link_methods;
-use super::{
-    ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, Direction, OUTPUT_HIGH_WATER, ProtocolError,
-};
+use super::{ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, Direction, ProtocolError};
 use crate::chunk::{MAX_CHUNK_SIZE, MessageStreamId, RawMessage};
 use crate::handshake::{ClientHandshake, ClientHandshakeConfig, HandshakePacket};
 use crate::message::{Control, UserControl};
@@ -174,7 +172,7 @@ impl ClientMachine {
         now: Duration,
     ) -> Result<Option<ClientEvent>, ProtocolError> {
         loop {
-            if self.link.output().len() >= OUTPUT_HIGH_WATER {
+            if !self.link.has_room() {
                 return Ok(None);
             }
             match &mut self.phase {
@@ -200,7 +198,8 @@ impl ClientMachine {
         }
     }
 
-    /// What is to be sent to the server. The caller takes bytes off its front as it writes them.
+    /// What is to be sent to the server, in whole chunks. The caller takes bytes off its front as it writes them. There may
+    /// be more when they are gone: a long message comes [in parts](super#what-overtakes-what).
     pub fn output(&mut self) -> &mut BytesMut {
         self.link.output()
     }

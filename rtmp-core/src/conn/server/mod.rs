@@ -15,10 +15,7 @@ use streams::{Role, Streams};
 use super::calls::Calls;
 use super::link::{Incoming, Link};
 use super::link_methods::link_methods;
-use super::{
-    ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, Direction, Ignored, OUTPUT_HIGH_WATER,
-    ProtocolError,
-};
+use super::{ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, Direction, Ignored, ProtocolError};
 use crate::chunk::{MAX_CHUNK_SIZE, MessageStreamId, RawMessage};
 use crate::handshake::{ServerHandshake, ServerHandshakeConfig};
 use crate::message::{Control, MediaMessage, TransactionId, UserControl};
@@ -187,7 +184,7 @@ impl ServerMachine {
                 self.note_request(&event);
                 return Ok(Some(event));
             }
-            if self.link.output().len() >= OUTPUT_HIGH_WATER {
+            if !self.link.has_room() {
                 return Ok(None);
             }
             match &mut self.phase {
@@ -214,7 +211,8 @@ impl ServerMachine {
         }
     }
 
-    /// What is to be sent to the client. The caller takes bytes off its front as it writes them.
+    /// What is to be sent to the client, in whole chunks. The caller takes bytes off its front as it writes them. There may
+    /// be more when they are gone: a long message comes [in parts](super#what-overtakes-what).
     pub fn output(&mut self) -> &mut BytesMut {
         self.link.output()
     }

@@ -1,0 +1,45 @@
+//! A message that is sent chunk by chunk, so that others can go between its chunks.
+
+use bytes::{Bytes, BytesMut};
+
+use super::{ChunkStreamId, MessageType};
+
+/// What is not sent yet of a message. Its header was made when the encoder was given it, so messages of one chunk
+/// stream are sent in the order in which they were cut, and with no message of that chunk stream between their chunks.
+#[derive(Debug)]
+pub(crate) struct CutMessage {
+    pub(super) chunk_stream: ChunkStreamId,
+    pub(super) message_type: MessageType,
+    /// What stands in front of the next chunk's payload.
+    pub(super) header: Bytes,
+    /// The header of type 3 that stands in front of the others.
+    pub(super) repeat: Bytes,
+    pub(super) payload: Bytes,
+    pub(super) chunk_size: usize,
+}
+
+impl CutMessage {
+    pub(crate) fn chunk_stream(&self) -> ChunkStreamId {
+        self.chunk_stream
+    }
+
+    pub(crate) fn message_type(&self) -> MessageType {
+        self.message_type
+    }
+
+    /// Bytes of all its chunks, headers included.
+    pub(crate) fn wire_len(&self) -> usize {
+        let continuations = self.payload.len().saturating_sub(1) / self.chunk_size;
+        self.header.len() + self.payload.len() + continuations * self.repeat.len()
+    }
+
+    /// Appends the next chunk to `out`, and says whether that was the last one.
+    pub(crate) fn write_chunk(&mut self, out: &mut BytesMut) -> bool {
+        let piece = self.payload.split_to(self.chunk_size.min(self.payload.len()));
+        out.reserve(self.header.len() + piece.len());
+        out.extend_from_slice(&self.header);
+        out.extend_from_slice(&piece);
+        self.header.clone_from(&self.repeat);
+        self.payload.is_empty()
+    }
+}
