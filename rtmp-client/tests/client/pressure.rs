@@ -288,3 +288,55 @@ async fn events_are_bounded_in_bytes() {
     // Play.Start and 16 others, of which 6 fit below 1 MiB but for the last.
     assert_eq!(events.lost(), 17 - 6);
 }
+
+#[tokio::test]
+async fn audio_overtakes_a_keyframe_on_a_slow_line_and_flushing_waits_for_both() {
+    let (_conn, mut publisher, mut server) = publish_with(ClientConn::builder()).await;
+    let audio = MediaMessage::audio(Timestamp::from_millis(10), vec![1; 300]);
+    publisher.send(video(0, 500_000)).await.unwrap();
+    publisher.send(audio.clone()).await.unwrap();
+    publisher.send(video(40, 1000)).await.unwrap();
+    settle().await;
+    assert_eq!(server.media().await, audio);
+    let mut flush = Box::pin(publisher.flush());
+    settle().await;
+    assert!((&mut flush).now_or_never().is_none());
+    let read = async {
+        assert!(server.media().await == video(0, 500_000));
+        assert_eq!(server.media().await, video(40, 1000));
+    };
+    let (flushed, ()) = tokio::join!(flush, read);
+    flushed.unwrap();
+}
+
+#[tokio::test]
+async fn a_publication_that_ends_behind_a_keyframe_loses_nothing() {
+    let (_conn, mut publisher, mut server) = publish_with(ClientConn::builder()).await;
+    let audio = MediaMessage::audio(Timestamp::from_millis(10), vec![1; 300]);
+    publisher.send(video(0, 500_000)).await.unwrap();
+    publisher.send(audio.clone()).await.unwrap();
+    let (finished, ()) = tokio::join!(publisher.finish(), async {
+        settle().await;
+        assert_eq!(server.media().await, audio);
+        assert!(server.media().await == video(0, 500_000));
+        assert!(matches!(server.next().await, Some(ServerEvent::Unpublish { .. })));
+    });
+    finished.unwrap();
+}
+
+#[tokio::test]
+async fn the_servers_ping_is_answered_in_the_middle_of_a_keyframe() {
+    let (_conn, mut publisher, mut server) = publish_with(ClientConn::builder()).await;
+    publisher.send(video(0, 500_000)).await.unwrap();
+    settle().await;
+    server.machine.ping(Duration::from_millis(7)).unwrap();
+    server.flush().await;
+    let first = loop {
+        settle().await;
+        if let Some(event) = server.read_once().await {
+            break event;
+        }
+    };
+    assert!(matches!(first, ServerEvent::Pong(_)), "the keyframe came first");
+    assert!(server.media().await == video(0, 500_000));
+}

@@ -72,6 +72,12 @@ impl Server {
         }
     }
 
+    /// Reads once: what the client does, if that was enough to tell.
+    pub(crate) async fn read_once(&mut self) -> Option<ServerEvent> {
+        assert_ne!(self.io.read_buf(&mut self.input).await.unwrap_or(0), 0);
+        self.machine.poll_event(&mut self.input, Duration::ZERO).unwrap()
+    }
+
     /// Writes what the machine has prepared. A client that has gone does not get it.
     pub(crate) async fn flush(&mut self) {
         while !self.machine.output().is_empty() {

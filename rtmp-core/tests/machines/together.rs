@@ -410,12 +410,26 @@ fn streams_of_one_connection_do_not_disturb_each_other() {
     assert_eq!(of(&client, "ignored"), [""; 0]);
 }
 
+/// The events of each kind of media of each stream by themselves: audio may overtake long video.
+fn in_lanes((mut client, mut server): (Vec<String>, Vec<String>)) -> (Vec<String>, Vec<String>) {
+    for events in [&mut client, &mut server] {
+        events.sort_by_key(|event| match event.split_once(" at ") {
+            Some((lane, _)) if lane.starts_with("media") => lane.to_owned(),
+            _ => String::new(),
+        });
+    }
+    (client, server)
+}
+
 #[test]
 fn the_chunk_size_of_the_server_changes_nothing_for_the_client() {
-    let expected = everything_at_once(ServerConfig::default(), &[]);
+    let expected = in_lanes(everything_at_once(ServerConfig::default(), &[]));
     for chunk_size in [1, 128, 4096, 60_000, 0x7FFF_FFFF] {
         let config = ServerConfig::default().chunk_size(chunk_size);
-        assert!(everything_at_once(config, &[]) == expected, "{chunk_size}");
+        assert!(
+            in_lanes(everything_at_once(config, &[])) == expected,
+            "{chunk_size}"
+        );
     }
 }
 
@@ -456,7 +470,7 @@ proptest! {
         let mut cuts = cuts;
         cuts.push(50_000);
         let config = ServerConfig::default().chunk_size(chunk_size);
-        let expected = everything_at_once(ServerConfig::default(), &[]);
-        prop_assert!(everything_at_once(config, &cuts) == expected);
+        let expected = in_lanes(everything_at_once(ServerConfig::default(), &[]));
+        prop_assert!(in_lanes(everything_at_once(config, &cuts)) == expected);
     }
 }
