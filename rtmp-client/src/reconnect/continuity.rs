@@ -19,7 +19,7 @@ pub(super) struct Continuity {
 
 /// ```text
 /// everything --interrupted--> nothing --keyframe--> everything
-///                                \--no keyframe for long--> no video --keyframe--> everything
+///                                \--no video, or no keyframe for long--> no video --keyframe--> everything
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 enum Flow {
@@ -65,7 +65,11 @@ impl Continuity {
             Flow::Everything => Admission::Send,
             Flow::Nothing(_) if is_configuration => Admission::Keep,
             Flow::Nothing(_) if self.may_begin_with(message) => {
-                self.flow = Flow::Everything;
+                self.flow = match message.kind {
+                    MediaKind::Video => Flow::Everything,
+                    // Should video come yet, it begins with a keyframe.
+                    _ => Flow::NoVideo,
+                };
                 Admission::Resume
             }
             Flow::Nothing(since) => {
@@ -132,6 +136,8 @@ impl Continuity {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn video(at: u32, body: &'static [u8]) -> MediaMessage {
@@ -218,6 +224,47 @@ mod tests {
         assert_eq!(continuity.miss(&video(0, HEADER)), Admission::Keep);
         assert_eq!(continuity.miss(&video(0, KEYFRAME)), Admission::Drop);
         assert_eq!(payloads(&continuity).len(), 1);
+    }
+
+    proptest! {
+        /// What a server gets over each connection can be decoded from its first frame on.
+        #[test]
+        fn no_connection_has_video_before_a_keyframe(steps in prop::collection::vec((0..6_usize, 0..2000_u32), 0..200)) {
+            let mut continuity = Continuity::default();
+            let (mut at, mut is_new, mut has_keyframe, mut has_video) = (0, false, true, false);
+            for (kind, step) in steps {
+                at += step;
+                let message = match kind {
+                    0 => video(at, KEYFRAME),
+                    1 | 2 => video(at, FRAME),
+                    3 => audio(at),
+                    4 => video(at, HEADER),
+                    _ => {
+                        continuity.interrupt();
+                        (is_new, has_keyframe) = (true, false);
+                        continue;
+                    }
+                };
+                has_video |= message.kind == MediaKind::Video;
+                match continuity.admit(&message) {
+                    Admission::Send => prop_assert!(!is_new),
+                    Admission::Resume => {
+                        prop_assert!(is_new);
+                        is_new = false;
+                    }
+                    Admission::Keep => {
+                        prop_assert!(kind == 4 && is_new);
+                        continue;
+                    }
+                    Admission::Drop => {
+                        prop_assert!(has_video && !message.is_keyframe() && kind != 4);
+                        continue;
+                    }
+                }
+                has_keyframe |= message.is_keyframe();
+                prop_assert!(has_keyframe || message.kind == MediaKind::Audio || kind == 4);
+            }
+        }
     }
 
     #[test]

@@ -183,7 +183,7 @@ impl<R: Role> Line<R> {
 
     /// Follows the server's requests to reconnect, while there is a connection. The error is that of a connection that
     /// has to be given up for that.
-    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+    pub(super) fn follow_requests(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
         while let State::Up(up) = &mut self.state
             && let Poll::Ready(Ok(status)) = up.opened.moves.poll_next(cx)
         {

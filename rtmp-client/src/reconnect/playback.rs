@@ -193,7 +193,7 @@ impl ReconnectingPlayback {
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<MediaMessage>, Error>> {
         loop {
             ready!(self.poll_connected(cx))?;
-            if let Err(error) = self.line.poll_next(cx) {
+            if let Err(error) = self.line.follow_requests(cx) {
                 self.line.lost(error)?;
                 continue;
             }

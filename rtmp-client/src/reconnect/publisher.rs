@@ -262,11 +262,13 @@ impl ReconnectingPublisher {
             match self.poll_connected(cx)? {
                 Poll::Ready(()) => {}
                 Poll::Pending if self.connection > 0 && self.when_down == WhenDown::Drop => {
+                    // A caller that never waits must not keep the connecting task from its turn.
+                    ready!(tokio::task::coop::poll_proceed(cx)).made_progress();
                     return Poll::Ready(Ok(()));
                 }
                 Poll::Pending => return Poll::Pending,
             }
-            let room = match self.line.poll_next(cx) {
+            let room = match self.line.follow_requests(cx) {
                 Ok(()) => match self.line.handle() {
                     Some(publisher) => ready!(publisher.poll_room(cx)),
                     None => continue,

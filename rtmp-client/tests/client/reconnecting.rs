@@ -237,6 +237,31 @@ async fn a_publisher_without_video_goes_on_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_source_that_never_waits_does_not_keep_the_publisher_from_connecting() {
+    let (builder, mut lines) = dialled_lines();
+    let policy = ReconnectPolicy::default().delays(Duration::ZERO, Duration::ZERO);
+    let mut publisher = publisher(builder, policy);
+    let (_, (_, _, server)) = tokio::join!(publisher.connect(), accept_publisher(&mut lines));
+    drop(server);
+    settle().await;
+    let serving = tokio::spawn(async move {
+        let (_, _, mut server) = accept_publisher(&mut lines).await;
+        server.media().await
+    });
+    let mut sent = 0;
+    while publisher.connections() == 1 {
+        assert!(sent < 1_000_000, "it never connects");
+        publisher.send(keyframe(sent)).await.unwrap();
+        sent += 1;
+    }
+    // The first one behind those that were dropped.
+    assert_eq!(
+        u64::from(serving.await.unwrap().timestamp.as_millis()),
+        publisher.dropped()
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_is_not_tried_again() {
     let (builder, mut lines) = dialled_lines();
     let told = Told::default();
@@ -585,7 +610,6 @@ async fn a_server_that_asks_too_often_is_not_followed() {
         publisher.send(keyframe(at)).await.unwrap();
         (_, _, server) = accept_publisher(&mut lines).await;
         settle().await;
-        // The result is seen by one call, the next one goes over.
         publisher.send(keyframe(at + 40)).await.unwrap();
         at += 80;
     }
