@@ -578,6 +578,37 @@ async fn a_publisher_moves_at_a_keyframe_when_the_server_asks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_goes_before_the_keyframe_is_left_for_the_one_it_has_named() {
+    let (builder, mut lines) = dialled_lines();
+    let told = Told::default();
+    let mut publisher = publisher(builder, told.policy());
+    let (_, (_, _, mut old)) = tokio::join!(publisher.connect(), accept_publisher(&mut lines));
+    publisher.send(keyframe(0)).await.unwrap();
+    ask_to_reconnect(&mut old, Some("rtmp://b.example.org/live")).await;
+    publisher.send(frame(40)).await.unwrap();
+    let (_, _, mut new) = accept_publisher(&mut lines).await;
+    settle().await;
+    publisher.send(frame(80)).await.unwrap();
+    settle().await;
+    told.take();
+    drop(old);
+    settle().await;
+    for message in [frame(120), keyframe(160)] {
+        publisher.send(message).await.unwrap();
+    }
+    assert_eq!(new.media().await, keyframe(160));
+    assert_eq!(publisher.dropped(), 1);
+    assert_eq!(
+        told.take(),
+        [
+            "connection lost: could not send media, the connection is closed: the server closed the line",
+            "connected 2",
+            "resumed",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_whose_name_is_taken_by_ourselves_is_left_first() {
     let (builder, mut lines) = dialled_lines();
     let told = Told::default();
