@@ -7,9 +7,11 @@
 //! | [`serve`] | sessions over an in-memory pipe, and servers on a free port |
 //! | [`recorder`] | observers that write down how they are called |
 //! | [`certificates`] | an authority, and certificates that are good or not |
+//! | [`hostile_server`] | a server that does to a client what a test tells it to |
 //! | [`media`] | messages of a small stream, told apart by a number |
 
 pub mod certificates;
+pub mod hostile_server;
 pub mod media;
 pub mod peer;
 pub mod recorder;

@@ -1,4 +1,4 @@
-//! Compares docs/conformance.md and docs/interop.md with the sources, so that neither rots.
+//! Compares docs/conformance.md, docs/interop.md and docs/hostile-inputs.md with the sources, so that none of them rots.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -80,7 +80,7 @@ fn numbers(cell: &str) -> Option<Vec<u32>> {
 
 #[test]
 fn every_test_that_is_named_exists() {
-    let faults: Vec<_> = ["conformance.md", "interop.md"]
+    let faults: Vec<_> = ["conformance.md", "interop.md", "hostile-inputs.md"]
         .into_iter()
         .flat_map(|name| faults(&page(name)))
         .collect();
@@ -132,6 +132,43 @@ fn every_deviation_has_a_test() {
     for row in page("interop.md") {
         assert!(!named_tests(row.last().unwrap()).is_empty(), "{row:?}");
     }
+}
+
+/// The numbers in the names of the tests of the hostile suite, such as `4.12` of `h4_12_a_message_that_never_ends`.
+fn attacks() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile");
+    let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let sources = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+    let number = |name: &str| {
+        let (section, rest) = name.split_once('_')?;
+        let (row, _) = rest.split_once('_')?;
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        (is_number(section) && is_number(row)).then(|| format!("{section}.{row}"))
+    };
+    sources
+        .flat_map(|source| {
+            source
+                .split("fn h")
+                .skip(1)
+                .filter_map(number)
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[test]
+fn every_attack_stands_in_the_row_of_its_number_and_every_row_has_a_test() {
+    let mut attacks = attacks();
+    for row in page("hostile-inputs.md") {
+        let tests = named_tests(&row[3]);
+        assert!(!tests.is_empty(), "{row:?}");
+        if let Some(place) = attacks.iter().position(|number| *number == row[0]) {
+            let prefix = format!("h{}_", attacks.swap_remove(place).replace('.', "_"));
+            let is_named = tests.iter().any(|(_, name)| name.starts_with(&prefix));
+            assert!(is_named, "{row:?} does not name its test");
+        }
+    }
+    assert_eq!(attacks, [""; 0], "no row, or two tests for one");
 }
 
 #[test]

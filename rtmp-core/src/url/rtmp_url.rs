@@ -244,6 +244,14 @@ impl TryFrom<&str> for RtmpUrl {
     }
 }
 
+impl TryFrom<&String> for RtmpUrl {
+    type Error = UrlError;
+
+    fn try_from(text: &String) -> Result<Self, UrlError> {
+        Self::parse(text)
+    }
+}
+
 impl TryFrom<String> for RtmpUrl {
     type Error = UrlError;
 

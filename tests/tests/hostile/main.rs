@@ -1,5 +1,5 @@
-//! What hostile and broken peers send to a server over sockets, one test for each row of docs/hostile-inputs.md. Beside
-//! every attack a publisher and a player go on undisturbed, and afterwards nothing of it is left.
+//! What hostile and broken peers send over sockets, one test for each row of docs/hostile-inputs.md that is about sockets.
+//! Beside every attack on a server a publisher and a player go on undisturbed, and afterwards nothing of it is left.
 
 mod amf;
 mod chunks;
@@ -7,6 +7,7 @@ mod commands;
 mod control;
 mod handshake;
 mod media;
+mod servers;
 mod support;
 mod timestamps;
 mod transport;
