@@ -73,7 +73,7 @@ impl Clock {
     /// own time begins.
     pub(super) fn restart(&mut self, policy: BackwardTime) {
         if policy == BackwardTime::Rebase {
-            self.at_seam = true;
+            self.at_seam = self.latest.iter().any(Option::is_some);
         } else {
             *self = Self::default();
         }
@@ -152,12 +152,14 @@ mod tests {
     fn another_publisher_goes_on_where_the_last_was_wherever_its_time_begins() {
         for begin in [0, 5000, 9_000_000, u32::MAX - 20] {
             let mut clock = Clock::default();
+            clock.restart(BackwardTime::Rebase);
             let place = |clock: &mut Clock, kind, millis: u32, is_configuration| {
                 let timestamp = Timestamp::ZERO.wrapping_add(millis);
                 clock
                     .place(kind, timestamp, is_configuration, BackwardTime::Rebase)
                     .as_millis()
             };
+            place(&mut clock, MediaKind::Video, 0, true);
             place(&mut clock, MediaKind::Video, 5000, false);
             place(&mut clock, MediaKind::Audio, 4990, false);
             clock.restart(BackwardTime::Rebase);

@@ -90,7 +90,7 @@ impl History {
     /// everything.
     pub(super) fn next_entrance(&self, number: u64) -> u64 {
         self.keyframe
-            .filter(|&keyframe| keyframe > number)
+            .filter(|&keyframe| keyframe >= number)
             .unwrap_or_else(|| self.end())
     }
 

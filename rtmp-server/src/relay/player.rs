@@ -331,23 +331,28 @@ impl Player {
         if !is_lost && !is_late {
             return None;
         }
-        match self.limit.policy {
+        let leaves_out = match self.limit.policy {
             SlowPlayers::Keep if !is_lost => return None,
             SlowPlayers::Keep | SlowPlayers::Disconnect => return Some(SourceEvent::TooSlow(lag)),
             SlowPlayers::SkipToKeyframe => self.skip(history),
             SlowPlayers::DropVideo => self.drop_video(history),
-        }
-        let is_told = std::mem::replace(&mut self.is_told, true);
-        (!is_told).then_some(SourceEvent::Lagging(lag))
+        };
+        let is_news = leaves_out && !std::mem::replace(&mut self.is_told, true);
+        is_news.then_some(SourceEvent::Lagging(lag))
     }
 
-    /// Goes on at the newest keyframe or, if it has passed that already, behind everything with the next.
-    fn skip(&mut self, history: &History) {
+    /// Goes on at the newest keyframe or, if it has passed that already, behind everything with the next. Returns
+    /// whether that leaves something out.
+    fn skip(&mut self, history: &History) -> bool {
         let from = self.next;
         self.restart_at(history.next_entrance(from));
+        if self.next == from {
+            return false;
+        }
         self.owes_configuration_from.get_or_insert(from);
         self.dropped += self.next - from;
         self.is_skipping = true;
+        true
     }
 
     fn restart_at(&mut self, next: u64) {
@@ -356,8 +361,8 @@ impl Player {
         self.is_catching_up = true;
     }
 
-    /// Goes on without video, up to the newest keyframe or the next.
-    fn drop_video(&mut self, history: &History) {
+    /// Goes on without video, up to the newest keyframe or the next. Returns whether that leaves something out.
+    fn drop_video(&mut self, history: &History) -> bool {
         let from = self.next;
         self.restart_at(from.max(history.first()));
         if self.next > from {
@@ -365,7 +370,8 @@ impl Player {
             self.dropped += self.next - from;
         }
         self.keyframe_from = history.next_entrance(from);
-        self.is_skipping = true;
+        self.is_skipping = self.keyframe_from > from;
+        self.is_skipping
     }
 
     /// Nobody publishes: that lasts only so long.

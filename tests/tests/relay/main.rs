@@ -1,10 +1,11 @@
 //! The relay: what players get, whenever they join, however slow they are, and whatever their publisher does.
 
 mod configuration;
+mod handover;
 mod joining;
 mod overview;
-mod playable;
 mod players;
 mod publishers;
 mod slow;
+mod stand_in;
 mod support;

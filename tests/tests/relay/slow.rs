@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::FutureExt;
 use proptest::prelude::*;
-use rtmp_core::{MediaMessage, Timestamp};
-use rtmp_server::relay::{RelayConfig, RelayPlayer, RelayPublisher, SlowPlayers};
-use rtmp_server::{CloseReason, Observers, Relay, SessionConfig};
+use rtmp_core::conn::ClientEvent;
+use rtmp_core::message::{PlayRequest, StatusCode, StatusLevel};
+use rtmp_core::{MediaKind, MediaMessage, Timestamp};
+use rtmp_server::relay::{PlayerConfig, RelayConfig, RelayPlayer, RelayPublisher, SlowPlayers};
+use rtmp_server::{
+    CloseReason, Observers, PlayGrant, PlayObserver, Relay, SessionConfig, SessionInfo, Verdict,
+};
 use rtmp_tests::media::{audio, frame, keyframe, padded, video_header};
 use rtmp_tests::{Peer, RunningSession, session_over};
 use tokio::io::DuplexStream;
@@ -239,6 +244,193 @@ async fn a_player_that_is_too_slow_is_sent_away_if_the_relay_says_so() {
     };
     assert!(lag.len > 190_000, "{lag}");
     assert_eq!(relay.statistics().players, 1);
+}
+
+/// All that a player within the process can have at once.
+fn drain(player: &mut RelayPlayer) -> Vec<MediaMessage> {
+    std::iter::from_fn(|| player.recv().now_or_never().flatten()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_player_keeps_the_sound_and_gets_video_again_from_the_newest_keyframe() {
+    let config = RelayConfig::default()
+        .max_lag_len(100_000)
+        .slow_players(SlowPlayers::DropVideo);
+    let relay = Relay::new(config);
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let mut tap = relay.play("live", "cam");
+    let first = group(1, 10, 4000);
+    send_all(&mut publisher, &first);
+    assert_eq!(drain(&mut tap), first);
+    let (missed, newest) = (group(11, 100, 4000), group(111, 10, 4000));
+    send_all(&mut publisher, &missed);
+    publisher.send(video_header(40 * 111, 0));
+    send_all(&mut publisher, &newest);
+
+    let mut expected: Vec<_> = missed
+        .iter()
+        .filter(|message| message.kind == MediaKind::Audio)
+        .cloned()
+        .collect();
+    let dropped = missed.len() - expected.len();
+    expected.push(video_header(40 * 111, 0));
+    expected.extend(newest);
+    assert_eq!(drain(&mut tap), expected);
+    assert_eq!(tap.take_dropped(), dropped as u64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sound_is_kept_as_far_back_as_the_history_goes() {
+    let config = RelayConfig::default()
+        .max_lag_len(100_000)
+        .max_history_len(200_000)
+        .max_gop_len(100_000)
+        .slow_players(SlowPlayers::DropVideo);
+    let relay = Relay::new(config);
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let mut tap = relay.play("live", "cam");
+    let messages = group(1, 400, 4000);
+    send_all(&mut publisher, &messages[..8]);
+    assert_eq!(drain(&mut tap).len(), 8);
+    send_all(&mut publisher, &messages[8..]);
+    let held = relay.statistics();
+    assert!((190_000..=200_000).contains(&held.bytes), "{held:?}");
+    // No keyframe came since, so there is sound alone.
+    let received = drain(&mut tap);
+    let first_held = 401 - held.messages as u32;
+    let expected: Vec<_> = (first_held..=400).filter(|number| number % 4 == 3).collect();
+    assert_eq!(received.iter().map(number).collect::<Vec<_>>(), expected);
+    assert_eq!(tap.take_dropped(), 392 - expected.len() as u64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_player_for_which_nothing_is_dropped_gets_everything_or_is_given_up() {
+    let relay = Relay::new(
+        RelayConfig::default()
+            .max_lag_len(10_000)
+            .max_gop_len(10_000)
+            .max_history_len(1_000_000),
+    );
+    let keep = PlayerConfig::default().slow_players(SlowPlayers::Keep);
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let mut recorder = relay.play_with("live", "cam", keep);
+    let messages = group(1, 500, 4000);
+    send_all(&mut publisher, &messages[..200]);
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    assert_eq!(drain(&mut recorder), messages[..200]);
+    // What it has got need not be kept for it.
+    publisher.send(messages[200].clone());
+    assert!(relay.statistics().bytes <= 10_000);
+
+    send_all(&mut publisher, &messages[201..]);
+    assert!(relay.statistics().bytes <= 1_000_000);
+    assert_eq!(recorder.recv().await, None);
+    assert!(recorder.too_slow().is_some_and(|lag| lag.len > 990_000));
+    assert_eq!(recorder.recv().await, None, "for good");
+    assert_eq!(recorder.take_dropped(), 0);
+    drop(recorder);
+    publisher.send(audio(0, 0));
+    assert!(relay.statistics().bytes <= 10_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_player_with_a_larger_bound_of_its_own_has_its_messages_kept_that_long() {
+    let relay = Relay::new(RelayConfig::default().max_lag(Duration::from_secs(1)));
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let late = PlayerConfig::default().max_lag(Duration::from_secs(30));
+    let (mut late, mut usual) = (relay.play_with("live", "cam", late), relay.play("live", "cam"));
+    publisher.send(audio(0, 0));
+    for player in [&mut late, &mut usual] {
+        assert_eq!(drain(player).len(), 1);
+    }
+    for second in 1..=20 {
+        publisher.send(audio(1000 * second, second));
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(drain(&mut late).len(), 20);
+    assert_eq!((drain(&mut usual).len(), usual.take_dropped()), (0, 20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_client_is_told_once_until_it_has_caught_up() {
+    let relay = Relay::new(RelayConfig::default().max_lag_len(100_000));
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let (mut slow, session) = narrow_player(&relay).await;
+    for episode in 1..3 {
+        for round in 0..5 {
+            // It takes a little in between, and stays slow.
+            send_all(&mut publisher, &group(1 + 30 * round, 30, 8000));
+            slow.next_media().await;
+        }
+        let events = slow.rest().await;
+        let told: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                ClientEvent::Status { status, .. } => Some(status),
+                _ => None,
+            })
+            .collect();
+        let [status] = told.as_slice() else {
+            panic!("episode {episode}: {told:?}")
+        };
+        assert_eq!(status.code, StatusCode::PlayInsufficientBandwidth);
+        assert_eq!(status.level, StatusLevel::Warning);
+        let len = status
+            .details
+            .get("lagBytes")
+            .and_then(|len| len.as_number())
+            .unwrap();
+        assert!(len > 90_000.0, "{len}");
+        assert!(status.description.contains("bytes behind"), "{status}");
+    }
+    assert!(session.info.statistics().messages_dropped > 0);
+}
+
+/// Lets those play at any price who ask for it.
+struct Patience;
+
+#[async_trait]
+impl PlayObserver for Patience {
+    async fn on_play(&self, _: &SessionInfo, request: &PlayRequest) -> Verdict<PlayGrant> {
+        let policy = match request.query() {
+            Some("keep") => SlowPlayers::Keep,
+            _ => SlowPlayers::Disconnect,
+        };
+        let config = PlayerConfig::default()
+            .slow_players(policy)
+            .join_within(Duration::ZERO);
+        Verdict::Accept(PlayGrant::default().player(config))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_chooses_how_a_player_is_treated() {
+    let relay = Relay::new(RelayConfig::default().max_lag_len(100_000));
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    publisher.send(keyframe(0, 0));
+    let mut players = Vec::new();
+    for name in ["cam?keep", "cam"] {
+        let (client, server) = tokio::io::duplex(8 << 10);
+        let observers = Observers::new().play(Patience).relay(relay.clone());
+        let session = session_over(server, &observers, SessionConfig::default());
+        let mut peer = Peer::connected(client, "live").await;
+        peer.play(name).await.unwrap();
+        assert!(peer.rest_of_media().await.is_empty(), "nothing older than it is");
+        players.push((peer, session));
+    }
+    let messages: Vec<_> = (0..10)
+        .flat_map(|round| group(1 + 30 * round, 30, 4000))
+        .collect();
+    for messages in messages.chunks(30) {
+        send_all(&mut publisher, messages);
+        tokio::task::yield_now().await;
+    }
+    let (mut peer, session) = players.pop().unwrap();
+    peer.to_the_end().await;
+    assert!(matches!(session.ended().await, CloseReason::TooSlow(_)));
+    let (mut peer, session) = players.pop().unwrap();
+    assert_eq!(peer.media(300).await, messages);
+    assert_eq!(session.info.statistics().messages_dropped, 0);
 }
 
 #[tokio::test(start_paused = true)]
