@@ -235,7 +235,9 @@ impl History {
         let common = config.lag_limit();
         while self.first < keep_from {
             let lag = self.lag(self.first);
-            let may_be_read = readers.count > 0 && !common.is_exceeded_by(lag);
+            // The newest is for everybody, however long it is.
+            let is_newest = self.first + 1 == self.end();
+            let may_be_read = readers.count > 0 && (is_newest || !common.is_exceeded_by(lag));
             let is_waited_for = slowest.is_some_and(|slowest| slowest <= self.first)
                 && lag.len <= config.max_history_len as u64;
             if may_be_read || is_waited_for {

@@ -267,7 +267,7 @@ impl Player {
             let from = self.next;
             self.restart_at(history.next_entrance(from));
             self.owes_configuration_from = Some(0);
-            self.dropped += if self.is_skipping { self.next - from } else { 0 };
+            self.dropped += if self.has_begun { self.next - from } else { 0 };
         }
         let mut has_media = false;
         while let Some(entry) = history.get(self.next) {
@@ -327,7 +327,9 @@ impl Player {
         let lag = history.lag(self.next.max(history.first()));
         // What is next for it is there no more.
         let is_lost = self.next < history.first();
-        let is_late = !self.is_catching_up && self.limit.is_exceeded_by(lag);
+        // A single message is no lag, however long it is.
+        let is_newest = self.next + 1 >= history.end();
+        let is_late = !self.is_catching_up && !is_newest && self.limit.is_exceeded_by(lag);
         if !is_lost && !is_late {
             return None;
         }
