@@ -2,7 +2,9 @@
 
 mod configuration;
 mod handover;
+mod hostile;
 mod joining;
+mod model;
 mod overview;
 mod players;
 mod publishers;
