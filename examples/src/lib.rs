@@ -10,6 +10,7 @@ pub mod flv_input;
 pub mod flv_output;
 pub mod progress;
 pub mod reconnecting;
+pub mod tls;
 
 use std::error::Error;
 use std::io::{IsTerminal, stderr};
@@ -31,15 +32,20 @@ pub fn init_logging() {
 
 /// Says in one line on standard error what failed and why, and gives the exit code 1.
 pub fn failure(tool: &str, error: &dyn Error) -> ExitCode {
-    let mut line = format!("{tool}: {error}");
+    eprintln!("{tool}: {}", with_causes(error));
+    ExitCode::FAILURE
+}
+
+/// An error and what caused it, in one line.
+fn with_causes(error: &dyn Error) -> String {
+    let mut line = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         line.push_str(": ");
         line.push_str(&cause.to_string());
         source = cause.source();
     }
-    eprintln!("{line}");
-    ExitCode::FAILURE
+    line
 }
 
 /// Ready when the user presses Ctrl-C, or the system asks the process to end.

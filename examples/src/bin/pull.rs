@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use clap::Parser;
 use rtmp_client::reconnect::ReconnectingPlayback;
-use rtmp_client::{
-    ClientConn, CloseReason, Error, MediaMessage, PlayRequest, PlayStart, RtmpUrl, WhenUnpublished,
-};
+use rtmp_client::{CloseReason, Error, MediaMessage, PlayRequest, PlayStart, RtmpUrl, WhenUnpublished};
 use rtmp_examples::flv_output::{FlvOutput, OutputError};
 use rtmp_examples::progress::Progress;
+use rtmp_examples::tls::{ClientTls, TlsOptionsError};
 use rtmp_examples::{failure, init_logging, reconnecting, seconds, stop_signal};
 
 /// Plays a stream from an RTMP server, and records it to an FLV file.
@@ -47,10 +46,15 @@ struct Options {
 
     /// What to play, for example rtmp://localhost/live/cam
     url: RtmpUrl,
+
+    #[command(flatten)]
+    tls: ClientTls,
 }
 
 #[derive(Debug, thiserror::Error)]
 enum PullError {
+    #[error("no TLS")]
+    Tls(#[from] TlsOptionsError),
     #[error(transparent)]
     Client(#[from] Error),
     #[error(transparent)]
@@ -99,7 +103,7 @@ async fn pull(options: Options) -> Result<(), PullError> {
     Ok(())
 }
 
-fn playback(options: &Options, progress: &Progress) -> Result<ReconnectingPlayback, Error> {
+fn playback(options: &Options, progress: &Progress) -> Result<ReconnectingPlayback, PullError> {
     let mut request = PlayRequest::new("");
     if let Some(start) = options.start {
         request = request.start(PlayStart::Recorded(start));
@@ -110,7 +114,7 @@ fn playback(options: &Options, progress: &Progress) -> Result<ReconnectingPlayba
         WhenUnpublished::End
     };
     let policy = reconnecting::policy(options.reconnect, progress);
-    let playback = ReconnectingPlayback::new(ClientConn::builder(), options.url.clone(), policy)?;
+    let playback = ReconnectingPlayback::new(options.tls.builder()?, options.url.clone(), policy)?;
     Ok(playback.request(request).when_unpublished(then))
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use rtmp_client::reconnect::{ReconnectingPublisher, WhenDown};
-use rtmp_client::{ClientConn, MediaKind, MediaMessage, RtmpUrl, Timestamp};
+use rtmp_client::{MediaKind, MediaMessage, RtmpUrl, Timestamp};
 use rtmp_core::flv::{Configuration, with_set_data_frame};
 use rtmp_examples::flv_input::{FlvInput, InputError, InputPath, LoopClock};
 use rtmp_examples::progress::Progress;
+use rtmp_examples::tls::{ClientTls, TlsOptionsError};
 use rtmp_examples::{failure, init_logging, reconnecting, seconds, stop_signal};
 use tokio::time::{Instant, sleep_until};
 
@@ -47,10 +48,15 @@ struct Options {
 
     /// Where to publish, for example rtmp://localhost/live/cam
     url: RtmpUrl,
+
+    #[command(flatten)]
+    tls: ClientTls,
 }
 
 #[derive(Debug, thiserror::Error)]
 enum PushError {
+    #[error("no TLS")]
+    Tls(#[from] TlsOptionsError),
     #[error(transparent)]
     Input(#[from] InputError),
     #[error(transparent)]
@@ -90,7 +96,7 @@ async fn push(options: Options) -> Result<(), PushError> {
         WhenDown::Drop
     };
     let mut publisher =
-        ReconnectingPublisher::new(ClientConn::builder(), options.url.clone(), policy)?.when_down(when_down);
+        ReconnectingPublisher::new(options.tls.builder()?, options.url.clone(), policy)?.when_down(when_down);
     let sent = async {
         publisher.connect().await?;
         let mut sender = Sender {

@@ -5,11 +5,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use rtmp_examples::tls::{ServerTls, TlsOptionsError};
 use rtmp_examples::{failure, init_logging, seconds, stop_signal};
 use rtmp_server::files::{FileError, MediaRoot};
+use rtmp_server::proxy::Network;
 use rtmp_server::record::{RecordConfig, RecordStreams, Recorder};
 use rtmp_server::relay::{Handover, RelayConfig, SlowPlayers, TakeOver};
-use rtmp_server::{Observers, Relay, Server, ServerConfig, ServerError};
+use rtmp_server::tls::TlsAcceptor;
+use rtmp_server::{Listener, Observers, Relay, Server, ServerConfig, ServerError};
 
 /// Serves live streams: whoever publishes rtmp://HOST/APP/NAME is seen by all who play it.
 #[derive(Debug, Parser)]
@@ -60,6 +63,17 @@ struct Options {
     /// Connections that may be open at a time
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
     max_connections: usize,
+
+    /// Connections that one address may have open at a time; in IPv6, one network of 64 bits
+    #[arg(long, value_name = "COUNT")]
+    max_connections_per_address: Option<usize>,
+
+    /// Balancers to believe whose connections they pass on, by the PROXY protocol; it is demanded of them then
+    #[arg(long, value_name = "CIDR,...", value_delimiter = ',')]
+    proxy_protocol: Vec<Network>,
+
+    #[command(flatten)]
+    tls: ServerTls,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -126,6 +140,8 @@ async fn main() -> ExitCode {
 enum Error {
     #[error(transparent)]
     Server(#[from] ServerError),
+    #[error("no RTMPS")]
+    Tls(#[from] TlsOptionsError),
     #[error("can not record")]
     Record(#[from] FileError),
 }
@@ -154,16 +170,42 @@ async fn serve(options: Options) -> Result<(), Error> {
     if let Some(recorder) = &recorder {
         observers = observers.publish(recorder.clone());
     }
-    let server = Server::bind(options.listen)
-        .await?
+    let mut config = ServerConfig::default().max_connections(options.max_connections);
+    if let Some(count) = options.max_connections_per_address {
+        config = config.max_connections_per_address(count);
+    }
+    let acceptor = match &options.tls.tls_listen {
+        Some(_) => Some(options.tls.acceptor()?),
+        None => None,
+    };
+    let listener = Listener::bind(options.listen).await?;
+    println!("listening on rtmp://{}", listener.local_addr()?);
+    let listener = listener.proxy_protocol(options.proxy_protocol.iter().copied());
+    let mut server = Server::from_listener(listener)
         .observers(observers)
-        .config(ServerConfig::default().max_connections(options.max_connections));
-    println!("listening on rtmp://{}", server.local_addr()?);
-    server.serve_until(stop_signal()).await;
+        .config(config);
+    if let (Some(address), Some(acceptor)) = (&options.tls.tls_listen, &acceptor) {
+        let listener = Listener::bind(address).await?;
+        println!("listening on rtmps://{}", listener.local_addr()?);
+        let listener = listener.proxy_protocol(options.proxy_protocol.iter().copied());
+        server = server.also_listen(listener.tls(acceptor.clone()));
+    }
+    tokio::select! {
+        () = server.serve_until(stop_signal()) => {}
+        () = reload_certificates(&options.tls, acceptor.as_ref()) => {}
+    }
     if let Some(recorder) = recorder {
         recorder.shutdown().await;
     }
     Ok(())
+}
+
+/// Never ready.
+async fn reload_certificates(tls: &ServerTls, acceptor: Option<&TlsAcceptor>) {
+    match acceptor {
+        Some(acceptor) => tls.reload_on_hangup(acceptor).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Completes what a crash has left behind, before anybody publishes.
