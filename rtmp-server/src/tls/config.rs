@@ -96,7 +96,11 @@ impl TlsConfigBuilder {
             what: "private key",
             source,
         })?;
-        Ok(TlsConfig(Arc::new(config.with_single_cert(chain, key)?)))
+        let mut config = config.with_single_cert(chain, key)?;
+        // librtmp with GnuTLS takes a ticket behind the handshake for a broken line. Sessions last long enough for
+        // resumption to save nothing.
+        config.send_tls13_tickets = 0;
+        Ok(TlsConfig(Arc::new(config)))
     }
 }
 

@@ -83,6 +83,42 @@ async fn a_server_that_does_not_speak_tls_is_told() {
 }
 
 #[tokio::test]
+async fn certificates_that_can_not_be_used_are_told() {
+    let directory = scratch();
+    let missing = directory.path().join("missing.pem").display().to_string();
+    let empty = clip().display().to_string();
+    let url = "rtmps://127.0.0.1/live/cam";
+    fails("pull", &["--ca", &missing, url], &["can not read", &missing]).await;
+    fails(
+        "pull",
+        &["--ca", &empty, url],
+        &["there is no certificate in the root certificates"],
+    )
+    .await;
+    let listening = [
+        "--listen",
+        "127.0.0.1:0",
+        "--tls-listen",
+        "127.0.0.1:0",
+        "--tls-key",
+        &empty,
+        "--tls-cert",
+    ];
+    fails(
+        "relay",
+        &[&listening[..], &[&missing]].concat(),
+        &["no RTMPS", "can not read", &missing],
+    )
+    .await;
+    fails(
+        "relay",
+        &[&listening[..], &[&empty]].concat(),
+        &["there is no certificate in the certificate chain"],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_url_without_a_stream_name_is_refused() {
     push_and_pull_fail("rtmp://127.0.0.1/live", &["names no stream"]).await;
 }

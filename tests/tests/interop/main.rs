@@ -22,4 +22,5 @@ mod requests;
 mod requirements;
 mod servers;
 mod tags;
+mod tls;
 mod wire;

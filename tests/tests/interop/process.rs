@@ -100,9 +100,14 @@ impl Process {
 
     /// Asks the program to end, as a service manager does.
     pub(crate) async fn terminate(&self) {
+        self.signal("TERM").await;
+    }
+
+    /// Sends the program a signal.
+    pub(crate) async fn signal(&self, name: &str) {
         let id = self.child.id().expect("the program still runs");
         let killed = Command::new("sh")
-            .args(["-c", &format!("kill -TERM {id}")])
+            .args(["-c", &format!("kill -{name} {id}")])
             .status()
             .await;
         assert!(

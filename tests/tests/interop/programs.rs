@@ -112,8 +112,13 @@ impl Relay {
 
     /// Starts a relay that logs everything.
     pub(crate) async fn listen(address: &str) -> Self {
+        Self::with_options(&["--listen", address]).await
+    }
+
+    /// The same with all `options`.
+    pub(crate) async fn with_options(options: &[&str]) -> Self {
         let mut command = tool_command("relay");
-        command.env("RUST_LOG", "debug").args(["--listen", address]);
+        command.env("RUST_LOG", "debug").args(options);
         let mut process = Process::start("relay", &mut command);
         let address = process.prints("listening on rtmp://").await;
         Self { process, address }
@@ -217,6 +222,9 @@ async fn start_nginx(directory: &Path, port: u16) -> Process {
 }
 
 /// Not in the search path of ordinary users.
+pub(crate) const HAPROXY: &str = "/usr/sbin/haproxy";
+
+/// Not in the search path of ordinary users.
 const NGINX: &str = "/usr/sbin/nginx";
 
 /// The path of the RTMP module, where the package has put it.
@@ -271,7 +279,7 @@ impl PublisherKind {
         self.publish_with(&[], url)
     }
 
-    /// Publishes with more `options` before the URL: those of FFmpeg's output, or of `push`.
+    /// Publishes with more `options` before the URL: those of FFmpeg's output, of rtmp2sink, or of `push`.
     pub(crate) fn publish_with(self, options: &[&str], url: &str) -> Process {
         let mut command = match self {
             Self::Ffmpeg => {
@@ -285,7 +293,10 @@ impl PublisherKind {
                     .arg(url);
                 command
             }
-            Self::Rtmp2sink => gstreamer_remux(&["rtmp2sink", "sync=true", &format!("location={url}")]),
+            Self::Rtmp2sink => {
+                let location = format!("location={url}");
+                gstreamer_remux(&[&["rtmp2sink", "sync=true", &location], options].concat())
+            }
             Self::Rtmpsink => gstreamer_remux(&["rtmpsink", "sync=true", &format!("location={url} live=1")]),
             Self::Push => {
                 let mut command = tool_command("push");
@@ -354,7 +365,7 @@ impl PlayerKind {
         self.play_with(&[], url, directory, name)
     }
 
-    /// Plays with `options`: those of FFmpeg's input, rtmpdump's instead of `--live`, or those of `pull`.
+    /// Plays with `options`: those of FFmpeg's input, rtmpdump's instead of `--live`, those of rtmp2src or of `pull`.
     pub(crate) fn play_with(self, options: &[&str], url: &str, directory: &Path, name: &str) -> Player {
         let file = directory.join(name).with_extension("flv");
         let mut command = match self {
@@ -375,7 +386,8 @@ impl PlayerKind {
             Self::Rtmp2src => {
                 let mut command = Command::new("gst-launch-1.0");
                 let (source, sink) = (format!("location={url}"), format!("location={}", file.display()));
-                command.args(["-q", "rtmp2src", &source, "!", "filesink", &sink]);
+                command.args(["-q", "rtmp2src", &source]).args(options);
+                command.args(["!", "filesink", &sink]);
                 command
             }
             Self::Pull => {

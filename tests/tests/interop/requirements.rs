@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::programs::nginx_module;
+use crate::programs::{HAPROXY, nginx_module};
 
 #[test]
 fn every_program_of_the_suite_is_installed() {
@@ -12,6 +12,8 @@ fn every_program_of_the_suite_is_installed() {
         ("ffprobe", "-version", "ffmpeg"),
         ("rtmpdump", "--help", "rtmpdump"),
         ("gst-launch-1.0", "--version", "gstreamer1.0-tools"),
+        ("openssl", "version", "openssl"),
+        (HAPROXY, "-v", "haproxy"),
     ] {
         if Command::new(program).arg(argument).output().is_err() {
             missing.push(format!("{program} (Debian package {package})"));
