@@ -6,6 +6,7 @@
 mod readme {}
 
 pub mod bench;
+pub mod descriptors;
 pub mod flv_input;
 pub mod flv_output;
 pub mod progress;

@@ -12,10 +12,10 @@ use serde::Serialize;
 
 use super::BenchError;
 use super::client::{Client, ClientError, Target};
-use super::descriptors::reserve_descriptors;
 use super::process::{ProcessError, ProcessMeter};
 use super::report::{ErrorCounts, Report, ServerUsage, Table};
 use super::samples::{Percentiles, Samples};
+use crate::descriptors::reserve_descriptors;
 
 /// How many connections to open, and how many at a time.
 #[derive(Clone, Debug, clap::Args)]

@@ -14,7 +14,6 @@ mod client;
 mod clip;
 mod compare;
 pub mod connect;
-mod descriptors;
 pub mod floor;
 pub mod players;
 mod process;
@@ -26,11 +25,11 @@ mod stamp;
 use std::io;
 
 pub use client::ClientError;
-pub use descriptors::DescriptorError;
 pub use process::{ProcessError, Usage};
 pub use report::{ErrorCounts, Report, ServerUsage};
 pub use samples::Percentiles;
 
+use crate::descriptors::DescriptorError;
 use crate::flv_input::{InputError, InputPath};
 
 /// Why a measurement can not begin, or not end.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use rtmp_examples::descriptors::reserve_descriptors;
 use rtmp_examples::tls::{ServerTls, TlsOptionsError};
 use rtmp_examples::{failure, init_logging, seconds, stop_signal};
 use rtmp_server::files::{FileError, MediaRoot};
@@ -13,6 +14,7 @@ use rtmp_server::record::{RecordConfig, RecordStreams, Recorder};
 use rtmp_server::relay::{Handover, RelayConfig, SlowPlayers, TakeOver};
 use rtmp_server::tls::TlsAcceptor;
 use rtmp_server::{Listener, Observers, Relay, Server, ServerConfig, ServerError};
+use tracing::warn;
 
 /// Serves live streams: whoever publishes rtmp://HOST/APP/NAME is seen by all who play it.
 #[derive(Debug, Parser)]
@@ -59,6 +61,10 @@ struct Options {
     /// Begin another file, NAME@000002.flv and so on, at the first keyframe after so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "record")]
     record_segment: Option<Duration>,
+
+    /// Gather messages for so long before they are sent to players, which costs less
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    latency: u64,
 
     /// Connections that may be open at a time
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
@@ -157,6 +163,7 @@ async fn serve(options: Options) -> Result<(), Error> {
         .wait_for_publisher(options.wait)
         .grace(options.grace)
         .handover(handover)
+        .latency(Duration::from_millis(options.latency))
         .take_over(options.take_over);
     if let Some(millis) = options.join_within {
         relay = relay.join_within(Duration::from_millis(millis));
@@ -169,6 +176,9 @@ async fn serve(options: Options) -> Result<(), Error> {
     };
     if let Some(recorder) = &recorder {
         observers = observers.publish(recorder.clone());
+    }
+    if let Err(error) = reserve_descriptors(options.max_connections) {
+        warn!("{error}");
     }
     let mut config = ServerConfig::default().max_connections(options.max_connections);
     if let Some(count) = options.max_connections_per_address {

@@ -45,6 +45,7 @@ mod player;
 mod publisher;
 mod readers;
 mod registry;
+mod sleepers;
 mod slow;
 mod stream;
 

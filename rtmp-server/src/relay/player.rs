@@ -15,8 +15,9 @@ use tokio::time::Sleep;
 use super::history::{Entry, History};
 use super::readers::PatientId;
 use super::registry::{Registry, StreamKey};
+use super::sleepers::SleepPlace;
 use super::slow::LagLimit;
-use super::stream::{LiveStream, SleepPlace, StreamState};
+use super::stream::{LiveStream, StreamState};
 use super::{Handover, Lag, PlayerConfig, SlowPlayers, at};
 use crate::{Batch, MediaSource, SourceEvent};
 
@@ -50,6 +51,8 @@ pub(super) struct Player {
     limit: LagLimit,
     /// How old the keyframe may be that it begins at.
     join_within: Option<Duration>,
+    /// For how long its messages are gathered.
+    latency: Duration,
     /// Its place among those for whom the history keeps more than for all.
     patient: Option<PatientId>,
     /// The number of the next message.
@@ -128,6 +131,7 @@ impl Player {
             stream,
             limit: registry.config.lag_limit(),
             join_within: None,
+            latency: Duration::ZERO,
             patient: None,
             next: 0,
             epoch: 0,
@@ -157,6 +161,7 @@ impl Player {
         let common = &self.registry.config;
         self.limit = config.lag_limit(common);
         self.join_within = config.join_limit(common);
+        self.latency = config.latency_in(common);
         let stream = Arc::clone(&self.stream);
         let mut state = stream.lock();
         if !self.has_begun {
@@ -193,13 +198,13 @@ impl Player {
         match event {
             // There is no more for now, so this need not be asked for again.
             Some(SourceEvent::Media) if self.has_all(&state) => {
-                state.sleep(&mut self.sleep, cx.waker());
+                state.sleepers.sleep(&mut self.sleep, self.latency, cx.waker());
                 return Poll::Pending;
             }
             Some(event) => return Poll::Ready(event),
             None => {}
         }
-        state.sleep(&mut self.sleep, cx.waker());
+        state.sleepers.sleep(&mut self.sleep, self.latency, cx.waker());
         drop(state);
         self.poll_wait(cx)
     }
@@ -440,7 +445,7 @@ impl Drop for Player {
             if let Some(patient) = self.patient {
                 state.readers.leave_patient(patient);
             }
-            state.forget(self.sleep);
+            state.sleepers.forget(self.sleep);
         });
     }
 }

@@ -20,7 +20,7 @@ use self::batch::Batch;
 use self::player::{Player, open};
 use super::BenchError;
 use super::clip::{Clip, Rounds};
-use super::descriptors::reserve_descriptors;
+use crate::descriptors::reserve_descriptors;
 
 /// Players that are opened and wait for the loop to take them over.
 const OPENED: usize = 1024;

@@ -25,8 +25,8 @@ use super::check::Checker;
 use super::client::Target;
 use super::clip::Clip;
 use super::compare::{Comparison, Reference};
-use super::descriptors::reserve_descriptors;
 use super::process::ProcessMeter;
+use crate::descriptors::reserve_descriptors;
 use crate::seconds;
 
 /// How long the last players may take to get their first keyframe before the measurement goes on without them.

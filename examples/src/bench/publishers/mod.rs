@@ -17,8 +17,8 @@ pub use self::report::PublishersReport;
 use super::BenchError;
 use super::client::Target;
 use super::clip::Clip;
-use super::descriptors::reserve_descriptors;
 use super::process::ProcessMeter;
+use crate::descriptors::reserve_descriptors;
 use crate::seconds;
 
 /// What to publish, how often and for how long.

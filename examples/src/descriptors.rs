@@ -17,13 +17,13 @@ pub struct DescriptorError {
     pub limit: u64,
 }
 
-/// Makes sure that so many connections can be open, raising the limit if we may.
+/// Makes sure that so many connections can be open, raising the limit as far as we may.
 ///
 /// # Errors
 ///
-/// [`DescriptorError`] if we may not.
+/// [`DescriptorError`] if that is not far enough.
 #[cfg(unix)]
-pub(super) fn reserve_descriptors(connections: usize) -> Result<(), DescriptorError> {
+pub fn reserve_descriptors(connections: usize) -> Result<(), DescriptorError> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let needed = u64::try_from(connections)
@@ -44,10 +44,21 @@ pub(super) fn reserve_descriptors(connections: usize) -> Result<(), DescriptorEr
         current: Some(needed),
         maximum,
     };
-    setrlimit(Resource::Nofile, wanted).map_err(|_| DescriptorError {
+    if setrlimit(Resource::Nofile, wanted).is_ok() {
+        return Ok(());
+    }
+    let most = Rlimit {
+        current: now.maximum,
+        ..now
+    };
+    let limit = match setrlimit(Resource::Nofile, most) {
+        Ok(()) => now.maximum,
+        Err(_) => now.current,
+    };
+    Err(DescriptorError {
         connections,
         needed,
-        limit: now.maximum.unwrap_or(u64::MAX),
+        limit: limit.unwrap_or(u64::MAX),
     })
 }
 
