@@ -72,7 +72,10 @@ mod error;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod header;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+mod index;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod inspect;
+mod keyframe_index;
 mod legacy;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod metadata;
@@ -100,6 +103,7 @@ pub use color_info::{Chromaticity, ColorConfig, ColorInfo, ContentLightLevel, Ma
 pub use enhanced::{FourCc, MultitrackType};
 pub use error::{FlvError, MediaHeaderError};
 pub use header::FlvHeader;
+pub use index::{FlvIndex, FlvIndexer, IndexStep, IndexedTag};
 pub use inspect::{Configuration, Configurations};
 pub use metadata::{KeyframePosition, Metadata};
 pub use reader::{FlvDecoder, Irregularities};

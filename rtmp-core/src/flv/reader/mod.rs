@@ -44,6 +44,8 @@ pub struct FlvDecoder {
     /// Offset of the first byte that has not been consumed.
     offset: u64,
     tag_offset: u64,
+    /// The time of the first tag, if it is known.
+    begins_at: Option<Timestamp>,
     /// Added to the times of an appended file.
     time_base: u32,
     last_timestamp: Timestamp,
@@ -98,6 +100,7 @@ impl FlvDecoder {
             header: None,
             offset: 0,
             tag_offset: 0,
+            begins_at: None,
             time_base: 0,
             last_timestamp: Timestamp::ZERO,
             irregularities: Irregularities {
@@ -107,6 +110,18 @@ impl FlvDecoder {
                 appended_files: 0,
                 damaged_bytes: 0,
             },
+        }
+    }
+
+    /// A decoder for the rest of a file from the tag at `offset` on, whose time on the clock of the file is known.
+    /// It differs from the tag's own if another file stands before it.
+    #[must_use]
+    pub const fn at_tag(offset: u64, timestamp: Timestamp) -> Self {
+        Self {
+            state: State::Tag,
+            offset,
+            begins_at: Some(timestamp),
+            ..Self::new()
         }
     }
 
@@ -258,6 +273,9 @@ impl FlvDecoder {
             None => self.irregularities.unknown_tags += 1,
             Some(kind) => {
                 self.tag_offset = tag_offset;
+                if let Some(begins_at) = self.begins_at.take() {
+                    self.time_base = begins_at.as_millis().wrapping_sub(header.timestamp.as_millis());
+                }
                 self.last_timestamp = header.timestamp.wrapping_add(self.time_base);
                 return Ok(Step::Tag(Tag {
                     kind,
