@@ -246,7 +246,11 @@ impl PlayRequest {
             .number_argument(2)
             .filter(|&millis| millis >= 0.0)
             .map(duration_from_millis);
-        let reset = command.argument(3).and_then(Value::to_boolean).unwrap_or(true);
+        // As a number it is two flags: 1 empties the playlist, 2 asks for all messages at once.
+        let reset = match command.argument(3) {
+            Some(Value::Number(number)) => number % 2.0 != 0.0,
+            other => other.and_then(Value::to_boolean).unwrap_or(true),
+        };
         Some(Self {
             name: command.text_argument(0)?.to_owned(),
             start,
@@ -360,7 +364,7 @@ mod tests {
     fn reset_may_be_a_boolean_or_a_number() {
         let with = |reset: Value| play(&["cam".into(), (-2.0).into(), (-1.0).into(), reset]).reset;
         assert!(with(true.into()) && with(1.0.into()) && with(3.0.into()) && with(Value::Null));
-        assert!(!with(false.into()) && !with(0.0.into()));
+        assert!(!with(false.into()) && !with(0.0.into()) && !with(2.0.into()));
     }
 
     #[test]
