@@ -74,7 +74,7 @@ mod server;
 pub use client::{ClientConfig, ClientEvent, ClientMachine};
 pub use error::{Ignored, ProtocolError};
 pub use limits::ConnLimits;
-pub use server::{ServerConfig, ServerEvent, ServerMachine};
+pub use server::{Played, ServerConfig, ServerEvent, ServerMachine, StreamOrigin};
 
 /// Which way a message goes, seen from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use rtmp_amf::amf0::{self, Value};
 
-use super::{Amf3, Phase, Role, ServerMachine, Undecided};
+use super::{Amf3, Phase, Played, Role, ServerMachine, StreamOrigin, Undecided};
 use crate::Timestamp;
 use crate::chunk::MessageStreamId;
 use crate::conn::ProtocolError;
@@ -122,16 +122,62 @@ impl ServerMachine {
         self.send_status(stream, status)
     }
 
-    /// Lets the client play: Stream Begin, Play.Reset if the request empties the playlist, Play.Start. Media follow.
+    /// Lets the client play a live stream: Stream Begin, Play.Reset if the request empties the playlist, Play.Start.
+    /// Media follow.
     ///
     /// # Errors
     ///
     /// [`ProtocolError::WrongStream`] if no `play` on this stream waits for an answer.
     pub fn accept_play(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
+        self.begin_play(stream, StreamOrigin::Live)
+    }
+
+    /// Lets the client play a recorded stream: Stream Is Recorded, then the same as for a live one
+    /// (RTMP 1.0 section 7.2.2.1).
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if no `play` on this stream waits for an answer.
+    pub fn accept_recorded_play(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
+        self.begin_play(stream, StreamOrigin::Recorded)
+    }
+
+    /// Puts what the client asks for behind what it plays already. [`switch_play`](Self::switch_play) tells it when
+    /// that begins.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if no `play` on this stream waits for an answer, or if nothing is played there.
+    pub fn append_play(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
+        const OPERATION: &str = "append to the playlist";
+        self.check_playing(stream, OPERATION)?;
+        self.take_undecided_play(stream, OPERATION)?;
+        Ok(())
+    }
+
+    /// Goes over to the next entry of the playlist: `onPlayStatus` Play.Switch, Stream Begin, Play.Start. Its media
+    /// follow.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn switch_play(
+        &mut self,
+        stream: MessageStreamId,
+        origin: StreamOrigin,
+    ) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "go on in the playlist")?;
+        let switch = Status::new(StatusCode::PlaySwitch, "Going on in the playlist.");
+        self.send_play_status(stream, Timestamp::ZERO, &switch)?;
+        self.send_begin(stream, origin)?;
+        self.send_status(stream, &Status::new(StatusCode::PlayStart, "Started playing."))
+    }
+
+    fn begin_play(&mut self, stream: MessageStreamId, origin: StreamOrigin) -> Result<(), ProtocolError> {
         let reset = self.take_undecided_play(stream, "accept play")?;
         self.streams.set_role(stream, Role::Playing);
         self.link.allow_media();
-        self.link.send_user_control(UserControl::StreamBegin(stream))?;
+        self.send_begin(stream, origin)?;
         if reset {
             self.send_status(
                 stream,
@@ -139,6 +185,14 @@ impl ServerMachine {
             )?;
         }
         self.send_status(stream, &Status::new(StatusCode::PlayStart, "Started playing."))
+    }
+
+    fn send_begin(&mut self, stream: MessageStreamId, origin: StreamOrigin) -> Result<(), ProtocolError> {
+        if origin == StreamOrigin::Recorded {
+            self.link
+                .send_user_control(UserControl::StreamIsRecorded(stream))?;
+        }
+        self.link.send_user_control(UserControl::StreamBegin(stream))
     }
 
     /// Refuses to let the client play. It may try again.
@@ -161,6 +215,56 @@ impl ServerMachine {
         self.streams.set_role(stream, Role::Idle);
         self.send_status(stream, &Status::new(StatusCode::PlayStop, "Stopped playing."))?;
         self.link.send_user_control(UserControl::StreamEof(stream))
+    }
+
+    /// Ends playback of a recorded stream that was sent to its end, or to the end of the time that was asked for:
+    /// `onPlayStatus` Play.Complete with what was played, then Play.Stop and Stream EOF.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn complete_play(&mut self, stream: MessageStreamId, played: Played) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "complete playback")?;
+        let complete = Status::new(StatusCode::PlayComplete, "Played to the end.")
+            .with("duration", played.duration.as_secs_f64())
+            // Exact up to 8 PiB.
+            .with("bytes", played.bytes as f64);
+        self.send_play_status(stream, played.end, &complete)?;
+        self.end_play(stream)
+    }
+
+    /// Ends playback because its media can not be had any more: a status that says why, then Stream EOF.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn fail_play(&mut self, stream: MessageStreamId, status: &Status) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "fail playback")?;
+        self.streams.set_role(stream, Role::Idle);
+        self.send_status(stream, status)?;
+        self.link.send_user_control(UserControl::StreamEof(stream))
+    }
+
+    /// Tells a player that it has been sent as much as it wants to hold, and that the rest follows as it plays. Not
+    /// specified; sent by Flash Media Server.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn notify_buffer_empty(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "tell of the buffer")?;
+        self.link.send_user_control(UserControl::BufferEmpty(stream))
+    }
+
+    /// Tells a player that more follows [`notify_buffer_empty`](Self::notify_buffer_empty). Not specified; sent by
+    /// Flash Media Server.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn notify_buffer_ready(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "tell of the buffer")?;
+        self.link.send_user_control(UserControl::BufferReady(stream))
     }
 
     /// Tells a player that the publisher is gone. Most players end then; the stream can still go on.
@@ -259,13 +363,7 @@ impl ServerMachine {
             &Status::new(StatusCode::PlayTransition, "Going over to another stream."),
         )?;
         let complete = Status::new(StatusCode::PlayTransitionComplete, "");
-        let values = [Value::from("onPlayStatus"), complete.to_value()];
-        let mut body = BytesMut::new();
-        // A status of ours has no value that AMF0 can not carry.
-        amf0::encode_all(&values, &mut body)
-            .map_err(|error| ProtocolError::EncodeMessage(MessageError::Encode(error)))?;
-        self.link
-            .send_media(stream, &MediaMessage::data(Timestamp::ZERO, body.freeze()))
+        self.send_play_status(stream, Timestamp::ZERO, &complete)
     }
 
     /// Refuses to go over to another stream; playback goes on where it is.
@@ -375,6 +473,22 @@ impl ServerMachine {
         self.undecided = None;
         self.next_event = None;
         Ok(())
+    }
+
+    /// `onPlayStatus`, which is a data message, so that it keeps its place among the media.
+    fn send_play_status(
+        &mut self,
+        stream: MessageStreamId,
+        at: Timestamp,
+        status: &Status,
+    ) -> Result<(), ProtocolError> {
+        let values = [Value::from("onPlayStatus"), status.to_value()];
+        let mut body = BytesMut::new();
+        // A status of ours has no value that AMF0 can not carry.
+        amf0::encode_all(&values, &mut body)
+            .map_err(|error| ProtocolError::EncodeMessage(MessageError::Encode(error)))?;
+        self.link
+            .send_media(stream, &MediaMessage::data(at, body.freeze()))
     }
 
     fn take_undecided_connect(&mut self, operation: &'static str) -> Result<TransactionId, ProtocolError> {

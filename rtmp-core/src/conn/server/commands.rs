@@ -160,8 +160,9 @@ impl ServerMachine {
         if request.name().len() > self.link.limits().max_name_len {
             return self.refuse_stream(command, stream, &failed("the stream name is too long"));
         }
+        let is_reset = request.is_reset();
         let play = ServerEvent::Play { stream, request };
-        if role == Some(Role::Playing) {
+        if role == Some(Role::Playing) && is_reset {
             // It takes the place of the one before.
             self.streams.set_role(stream, Role::Idle);
             self.next_event = Some(play);

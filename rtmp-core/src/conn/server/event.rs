@@ -30,7 +30,8 @@ pub enum ServerEvent {
         /// The stream.
         stream: MessageStreamId,
     },
-    /// The client asks to play. Answer with `accept_play` or `reject_play`.
+    /// The client asks to play. Answer with `accept_play`, `accept_recorded_play` or `reject_play`; and with
+    /// `append_play` if the request does not reset the playlist and something is played on the stream.
     Play {
         /// The stream to play on.
         stream: MessageStreamId,

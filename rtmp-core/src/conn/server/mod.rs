@@ -16,6 +16,7 @@ use super::calls::Calls;
 use super::link::{Incoming, Link};
 use super::link_methods::link_methods;
 use super::{ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, Direction, Ignored, ProtocolError};
+use crate::Timestamp;
 use crate::chunk::{MAX_CHUNK_SIZE, MessageStreamId, RawMessage};
 use crate::handshake::{ServerHandshake, ServerHandshakeConfig};
 use crate::message::{Control, MediaMessage, TransactionId, UserControl};
@@ -134,6 +135,26 @@ impl Phase {
             Self::Closed => "closed",
         }
     }
+}
+
+/// Whether what is played comes from a publisher or from a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamOrigin {
+    /// From a publisher.
+    Live,
+    /// From a recording.
+    Recorded,
+}
+
+/// What a player was sent of a recorded stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Played {
+    /// The time on the stream's clock from the first to the last message.
+    pub duration: Duration,
+    /// The time of the last message.
+    pub end: Timestamp,
+    /// The length of all messages.
+    pub bytes: u64,
 }
 
 /// A request that was handed to the caller. The stream of a `publish` or `play` is idle until it is accepted.
