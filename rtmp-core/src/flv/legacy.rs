@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::body::si24;
-use super::{AudioCodec, FrameType, MediaBodyError, SoundFormat, VideoCodec};
+use super::{AudioCodec, FrameType, MediaBodyError, SoundFormat, VideoCodec, VideoCommand};
 use crate::{MediaMessage, Timestamp};
 
 /// Messages made of what an encoder gives, in the form every receiver knows.
@@ -77,6 +77,15 @@ impl MediaMessage {
         }
     }
 
+    /// A command to the player, such as not to show the frames up to the target of a seek.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaBodyError::Command`] for a reserved command.
+    pub fn video_command(timestamp: Timestamp, command: VideoCommand) -> Result<Self, MediaBodyError> {
+        Ok(Self::video(timestamp, Bytes::copy_from_slice(&[COMMAND, command.to_wire()?])))
+    }
+
     /// Decoder configuration of AAC: an `AudioSpecificConfig` (ISO/IEC 14496-3). It must come before the first
     /// frame.
     #[must_use]
@@ -126,6 +135,8 @@ impl MediaMessage {
 }
 
 const AVC: u8 = 7;
+/// Frame type 5. The codec means nothing here; Flash Media Server sends that of AVC.
+const COMMAND: u8 = 0x57;
 /// AAC says 44.1 kHz, 16 bits and stereo, whatever it has.
 const AAC: u8 = 0xAF;
 

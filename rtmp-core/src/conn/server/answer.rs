@@ -213,12 +213,12 @@ impl ServerMachine {
     pub fn end_play(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
         self.check_playing(stream, "end playback")?;
         self.streams.set_role(stream, Role::Idle);
-        self.send_status(stream, &Status::new(StatusCode::PlayStop, "Stopped playing."))?;
-        self.link.send_user_control(UserControl::StreamEof(stream))
+        self.send_stop(stream)
     }
 
-    /// Ends playback of a recorded stream that was sent to its end, or to the end of the time that was asked for:
-    /// `onPlayStatus` Play.Complete with what was played, then Play.Stop and Stream EOF.
+    /// Says that a recorded stream was sent to its end, or to the end of the time that was asked for: `onPlayStatus`
+    /// Play.Complete with what was played, then Play.Stop and Stream EOF. The client may still seek, for it has not
+    /// shown all of it yet, or append to the playlist.
     ///
     /// # Errors
     ///
@@ -230,7 +230,7 @@ impl ServerMachine {
             // Exact up to 8 PiB.
             .with("bytes", played.bytes as f64);
         self.send_play_status(stream, played.end, &complete)?;
-        self.end_play(stream)
+        self.send_stop(stream)
     }
 
     /// Ends playback because its media can not be had any more: a status that says why, then Stream EOF.
@@ -328,7 +328,7 @@ impl ServerMachine {
         self.send_status(stream, &status)
     }
 
-    /// Goes on at another position: Seek.Notify, Play.Start. Media from there follow.
+    /// Goes on at another position: Seek.Notify, Stream Begin, Play.Start. Media from there follow.
     ///
     /// # Errors
     ///
@@ -337,6 +337,7 @@ impl ServerMachine {
         self.check_playing(stream, "seek")?;
         let description = format!("Playing from {} ms.", position.as_millis());
         self.send_status(stream, &Status::new(StatusCode::SeekNotify, description))?;
+        self.link.send_user_control(UserControl::StreamBegin(stream))?;
         self.send_status(stream, &Status::new(StatusCode::PlayStart, "Started playing."))
     }
 
@@ -489,6 +490,11 @@ impl ServerMachine {
             .map_err(|error| ProtocolError::EncodeMessage(MessageError::Encode(error)))?;
         self.link
             .send_media(stream, &MediaMessage::data(at, body.freeze()))
+    }
+
+    fn send_stop(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
+        self.send_status(stream, &Status::new(StatusCode::PlayStop, "Stopped playing."))?;
+        self.link.send_user_control(UserControl::StreamEof(stream))
     }
 
     fn take_undecided_connect(&mut self, operation: &'static str) -> Result<TransactionId, ProtocolError> {
