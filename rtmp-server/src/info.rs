@@ -358,6 +358,9 @@ pub enum CloseReason {
     /// The media have ended.
     #[error("the stream has ended")]
     StreamEnded,
+    /// The source of the media could not go on.
+    #[error("the media could not be had")]
+    SourceFailed(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// A stage took too long.
     #[error("{0}")]
     TimedOut(Deadline),

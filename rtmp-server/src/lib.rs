@@ -217,6 +217,8 @@ mod statistics;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod verdict;
+#[cfg(feature = "files")]
+pub mod vod;
 
 pub use calls::CallError;
 pub use config::{ServerConfig, SessionConfig, Timeouts};
@@ -229,6 +231,6 @@ pub use requests::{Asked, Request, RequestObserver, Requests, request_channel};
 pub use rtmp_core;
 pub use server::{Server, ServerHandle};
 pub use session::ServerSession;
-pub use source::{Batch, MediaSink, MediaSource, SourceEvent};
+pub use source::{Batch, MediaSink, MediaSource, SourceEvent, SourceFailure};
 pub use statistics::{Interval, Statistics};
 pub use verdict::{PlayGrant, PublishGrant, Verdict};

@@ -105,6 +105,11 @@ pub trait PlayObserver: Send + Sync {
         let _ = (stream, position);
     }
 
+    /// A player says how much it wants to hold ahead of what it shows.
+    fn on_buffer_length(&self, stream: &StreamInfo, length: Duration) {
+        let _ = (stream, length);
+    }
+
     /// A player does not want audio or video any more, or wants it again.
     fn on_receive(&self, stream: &StreamInfo, kind: MediaKind, wanted: bool) {
         let _ = (stream, kind, wanted);

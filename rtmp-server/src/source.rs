@@ -1,14 +1,16 @@
 //! Where a publisher's media go, and where a player's come from.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use rtmp_core::MediaMessage;
 use rtmp_core::chunk::{FramedMessage, MessageStreamId};
-use rtmp_core::conn::ServerMachine;
+use rtmp_core::conn::{Played, ServerMachine, StreamOrigin};
 use rtmp_core::message::{MediaKind, Status, StatusCode};
 
 use crate::relay::{Lag, PlayerConfig};
@@ -69,6 +71,18 @@ pub trait MediaSource: Send {
         ))
     }
 
+    /// Whether the media come from a publisher or from a recording, which the player is told before it gets any. Live
+    /// by default.
+    fn origin(&self) -> StreamOrigin {
+        StreamOrigin::Live
+    }
+
+    /// The player wants to hold this much ahead of what it shows. It says so at the beginning and whenever it likes;
+    /// some never do. Live sources send what there is, and pass over it by default.
+    fn set_buffer_length(&mut self, length: Duration) {
+        let _ = length;
+    }
+
     /// Messages that were left out because the player was too slow, since the last call.
     fn take_dropped(&mut self) -> u64 {
         0
@@ -76,7 +90,7 @@ pub trait MediaSource: Send {
 }
 
 /// What a [`MediaSource`] has to say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SourceEvent {
     /// There is something in the batch.
@@ -85,12 +99,40 @@ pub enum SourceEvent {
     Published,
     /// The publisher is gone. The player is told and stays, until the source ends.
     Unpublished,
+    /// The player has been sent as much as it wants to hold.
+    BufferEmpty,
+    /// More follows [`BufferEmpty`](Self::BufferEmpty).
+    BufferReady,
+    /// A recording was sent to its end. The player is told and stays, as it may seek; the source says nothing more
+    /// until it does.
+    Completed(Played),
     /// There will be no more media.
     Ended,
+    /// There can be no more media.
+    Failed(SourceFailure),
     /// The player is too slow to get everything, and is told. Media follow.
     Lagging(Lag),
     /// The player is too slow for the source to go on. The player is told, and its session ends.
     TooSlow(Lag),
+}
+
+/// Why a source can not go on.
+#[derive(Clone, Debug)]
+pub struct SourceFailure {
+    pub(crate) status: Status,
+    pub(crate) error: Arc<dyn Error + Send + Sync>,
+}
+
+impl SourceFailure {
+    /// The player is told `status`; the application gets `error`, as
+    /// [`CloseReason::SourceFailed`](crate::CloseReason::SourceFailed).
+    #[must_use]
+    pub fn new(status: Status, error: impl Error + Send + Sync + 'static) -> Self {
+        Self {
+            status,
+            error: Arc::new(error),
+        }
+    }
 }
 
 /// A message in wire form, on its way to a player.

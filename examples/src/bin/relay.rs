@@ -13,6 +13,7 @@ use rtmp_server::proxy::Network;
 use rtmp_server::record::{RecordConfig, RecordStreams, Recorder};
 use rtmp_server::relay::{Handover, RelayConfig, SlowPlayers, TakeOver};
 use rtmp_server::tls::TlsAcceptor;
+use rtmp_server::vod::Vod;
 use rtmp_server::{Listener, Observers, Relay, Server, ServerConfig, ServerError};
 use tracing::warn;
 
@@ -65,6 +66,10 @@ struct Options {
     /// Gather messages for so long before they are sent to players, which costs less
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
     latency: u64,
+
+    /// Play recordings below this directory, APP/NAME.flv; a live stream of the same name comes first
+    #[arg(long, value_name = "DIR")]
+    media: Option<PathBuf>,
 
     /// Connections that may be open at a time
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
@@ -150,6 +155,8 @@ enum Error {
     Tls(#[from] TlsOptionsError),
     #[error("can not record")]
     Record(#[from] FileError),
+    #[error("can not play recordings")]
+    Media(#[source] FileError),
 }
 
 async fn serve(options: Options) -> Result<(), Error> {
@@ -169,7 +176,12 @@ async fn serve(options: Options) -> Result<(), Error> {
         relay = relay.join_within(Duration::from_millis(millis));
     }
     let relay = options.slow.apply(relay);
-    let mut observers = Observers::new().relay(Relay::new(relay));
+    let mut relay = Relay::new(relay);
+    if let Some(directory) = options.media {
+        let root = MediaRoot::new(directory).map_err(Error::Media)?;
+        relay = relay.recordings(Vod::new(root));
+    }
+    let mut observers = Observers::new().relay(relay);
     let recorder = match &options.record {
         Some(directory) => Some(recorder(directory, options.record_segment)?),
         None => None,

@@ -106,7 +106,7 @@ impl FlvIndexer {
                 return IndexStep::Damaged;
             };
             self.time_base = self.last.as_millis();
-            self.offset += (len + PREVIOUS_TAG_SIZE_LEN) as u64;
+            self.advance(len, PREVIOUS_TAG_SIZE_LEN);
             return IndexStep::Passed;
         }
         let Some(header) = TagHeader::decode(bytes) else {
@@ -116,7 +116,7 @@ impl FlvIndexer {
             return IndexStep::Damaged;
         }
         let offset = self.offset;
-        self.offset += (TAG_HEADER_LEN + header.payload_len + PREVIOUS_TAG_SIZE_LEN) as u64;
+        self.advance(header.payload_len, TAG_HEADER_LEN + PREVIOUS_TAG_SIZE_LEN);
         let Some(kind) = header.kind.filter(|_| !header.is_encrypted) else {
             return IndexStep::Passed;
         };
@@ -139,6 +139,13 @@ impl FlvIndexer {
             is_keyframe: is_keyframe(&message),
             is_configuration: is_configuration(&message),
         })
+    }
+}
+
+impl FlvIndexer {
+    fn advance(&mut self, len: usize, overhead: usize) {
+        let step = len.saturating_add(overhead);
+        self.offset = self.offset.saturating_add(step as u64);
     }
 }
 
@@ -219,7 +226,10 @@ impl FlvIndex {
         } else if tag.kind == MediaKind::Audio
             && !tag.is_configuration
             && self.keyframes.last().is_none()
-            && self.audio.last().is_none_or(|last| time >= last + AUDIO_DISTANCE)
+            && self
+                .audio
+                .last()
+                .is_none_or(|last| time.saturating_sub(last) >= AUDIO_DISTANCE)
         {
             self.audio.push(position);
         }

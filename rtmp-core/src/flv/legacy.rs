@@ -83,7 +83,10 @@ impl MediaMessage {
     ///
     /// [`MediaBodyError::Command`] for a reserved command.
     pub fn video_command(timestamp: Timestamp, command: VideoCommand) -> Result<Self, MediaBodyError> {
-        Ok(Self::video(timestamp, Bytes::copy_from_slice(&[COMMAND, command.to_wire()?])))
+        Ok(Self::video(
+            timestamp,
+            Bytes::copy_from_slice(&[COMMAND, command.to_wire()?]),
+        ))
     }
 
     /// Decoder configuration of AAC: an `AudioSpecificConfig` (ISO/IEC 14496-3). It must come before the first

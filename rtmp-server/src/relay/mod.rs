@@ -50,8 +50,12 @@ mod slow;
 mod stream;
 
 use std::sync::Arc;
+#[cfg(feature = "files")]
+use std::time::Duration;
 
 use async_trait::async_trait;
+#[cfg(feature = "files")]
+use rtmp_core::message::PlayStart;
 use rtmp_core::message::{ConnectRequest, PlayRequest, PublishRequest, StatusCode};
 use rtmp_core::{MediaMessage, Timestamp};
 
@@ -64,6 +68,8 @@ pub use publisher::{RelayPublisher, RelayStandIn};
 use registry::{Registry, StreamKey};
 pub use slow::{Lag, SlowPlayers};
 
+#[cfg(feature = "files")]
+use crate::vod::Vod;
 use crate::{PlayGrant, PlayObserver, PublishGrant, PublishObserver, SessionInfo, Verdict};
 
 /// Takes what is published and gives it to who plays. Cheap to clone; all clones are the same relay.
@@ -88,6 +94,8 @@ use crate::{PlayGrant, PlayObserver, PublishGrant, PublishObserver, SessionInfo,
 #[derive(Clone, Debug, Default)]
 pub struct Relay {
     registry: Arc<Registry>,
+    #[cfg(feature = "files")]
+    recordings: Option<Vod>,
 }
 
 /// What a [`Relay`] holds.
@@ -117,7 +125,19 @@ impl Relay {
     pub fn new(config: RelayConfig) -> Self {
         Self {
             registry: Arc::new(Registry::new(config)),
+            #[cfg(feature = "files")]
+            recordings: None,
         }
+    }
+
+    /// Plays recordings, too. Who asks for a position gets the recording, who asks for a live stream only that, and
+    /// everybody else the live stream if it has a publisher, else the recording, else the live stream when it comes
+    /// (RTMP 1.0 section 7.2.2.1).
+    #[cfg(feature = "files")]
+    #[must_use]
+    pub fn recordings(mut self, recordings: Vod) -> Self {
+        self.recordings = Some(recordings);
+        self
     }
 
     /// Publishes from within the process. The publication ends when the handle is dropped.
@@ -197,6 +217,23 @@ impl PublishObserver for Relay {
 impl PlayObserver for Relay {
     async fn on_play(&self, session: &SessionInfo, request: &PlayRequest) -> Verdict<PlayGrant> {
         let key = StreamKey::new(session.app(), request.stream_name());
+        #[cfg(feature = "files")]
+        if let Some(recordings) = &self.recordings
+            && match request.play_start() {
+                PlayStart::Recorded(_) => true,
+                PlayStart::LiveOrRecorded => !self.registry.is_on_air(&key),
+                PlayStart::Live => false,
+            }
+        {
+            match recordings.find(session, request).await {
+                Ok(Some(source)) => return Verdict::Accept(PlayGrant::default().source(source)),
+                Ok(None) if request.play_start() == PlayStart::LiveOrRecorded => {}
+                Ok(None) => {
+                    return Verdict::reject(StatusCode::PlayStreamNotFound, "there is no such recording");
+                }
+                Err(error) => return Verdict::Reject(error.to_status()),
+            }
+        }
         let plays = match self.registry.config.unplayable {
             Unplayable::PassOn => None,
             Unplayable::LeaveOut => session.connect_request().map(ConnectRequest::playable),
@@ -207,6 +244,17 @@ impl PlayObserver for Relay {
                 StatusCode::PlayStreamNotFound,
                 "nobody publishes a stream of this name",
             ),
+        }
+    }
+
+    #[cfg(feature = "files")]
+    async fn stream_length(&self, session: &SessionInfo, request: &PlayRequest) -> Option<Duration> {
+        let key = StreamKey::new(session.app(), request.stream_name());
+        match &self.recordings {
+            Some(recordings) if !self.registry.is_on_air(&key) => {
+                recordings.stream_length(session, request).await
+            }
+            _ => None,
         }
     }
 }

@@ -510,7 +510,6 @@ impl RelayPlayer {
                 polled => polled,
             });
             match polled.await {
-                SourceEvent::Media | SourceEvent::Published | SourceEvent::Lagging(_) => {}
                 SourceEvent::Unpublished => return None,
                 SourceEvent::TooSlow(lag) => {
                     self.too_slow = Some(lag);
@@ -520,6 +519,7 @@ impl RelayPlayer {
                     self.player.wait = None;
                     return None;
                 }
+                _ => {}
             }
         }
     }

@@ -63,6 +63,13 @@ impl Registry {
         }
     }
 
+    #[cfg(feature = "files")]
+    pub(super) fn is_on_air(&self, key: &StreamKey) -> bool {
+        self.lock()
+            .get(key)
+            .is_some_and(|stream| stream.lock().feeds.is_on_air())
+    }
+
     pub(super) fn statistics(&self) -> RelayStatistics {
         let mut sum = RelayStatistics::default();
         for stream in self.lock().values() {

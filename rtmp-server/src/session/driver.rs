@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures::FutureExt;
 use rtmp_core::chunk::MessageStreamId;
-use rtmp_core::conn::{ProtocolError, ServerMachine};
+use rtmp_core::conn::{Played, ProtocolError, ServerMachine};
 use rtmp_core::message::{Status, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep};
@@ -23,13 +23,14 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{Span, debug, info_span, warn};
 
 use super::calls::PendingCalls;
-use super::outbound::{Direct, Filled, Outbound, OwnOutbound};
+use super::outbound::{Direct, Filled, Outbound, OwnOutbound, Player};
 use crate::config::Tap;
 use crate::error::error_chain;
 use crate::relay::Lag;
 use crate::source::WireForm;
 use crate::{
-    CloseReason, Deadline, MediaSink, Observers, SessionConfig, SessionInfo, SourceEvent, StreamInfo,
+    CloseReason, Deadline, MediaSink, Observers, SessionConfig, SessionInfo, SourceEvent, SourceFailure,
+    StreamInfo,
 };
 
 /// The read buffer begins at this size, which takes the handshake, and grows with what arrives at once.
@@ -52,6 +53,10 @@ pub(super) struct Driver<T> {
     pub(super) agreed: Agreed,
     pub(super) calls: PendingCalls,
     pub(super) outbound: OwnOutbound,
+    /// What is played behind the players' sources, on the same streams.
+    pub(super) playlist: Vec<Player>,
+    /// How much the client wants to hold, as it said last.
+    pub(super) buffer_length: Option<Duration>,
     input: BytesMut,
     read_size: usize,
     begun: Instant,
@@ -85,6 +90,14 @@ pub(super) struct Agreed {
     pub(super) play: Option<(StreamInfo, usize)>,
 }
 
+/// How a source has ended.
+pub(super) enum Ending {
+    /// The client may still seek.
+    Completed(Played),
+    Ended,
+    Failed(SourceFailure),
+}
+
 /// What ended a wait.
 enum Woken {
     Received,
@@ -93,8 +106,8 @@ enum Woken {
     Deadline,
     /// The application wants the client to hear something.
     Asked,
-    /// A source has ended, for this reason.
-    PlayEnded(MessageStreamId, CloseReason),
+    /// A source has ended.
+    PlayEnded(MessageStreamId, Ending),
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
@@ -135,6 +148,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             publications: Vec::new(),
             agreed: Agreed::default(),
             outbound,
+            playlist: Vec::new(),
+            buffer_length: None,
             input: BytesMut::new(),
             read_size: MIN_READ,
             begun: now,
@@ -199,7 +214,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 Woken::Unblocked => {}
                 Woken::Deadline => self.check_deadlines()?,
                 Woken::Asked => self.handle_requests(),
-                Woken::PlayEnded(stream, reason) => self.end_play(stream, reason).await?,
+                Woken::PlayEnded(stream, ending) => self.end_play(stream, ending).await?,
             }
         }
     }
@@ -395,7 +410,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             SourceEvent::Media => return None,
             SourceEvent::Published => self.machine.notify_published(stream),
             SourceEvent::Unpublished => self.machine.notify_unpublished(stream),
-            SourceEvent::Ended => return Some(Ok(Woken::PlayEnded(stream, CloseReason::StreamEnded))),
+            SourceEvent::BufferEmpty => self.machine.notify_buffer_empty(stream),
+            SourceEvent::BufferReady => self.machine.notify_buffer_ready(stream),
+            SourceEvent::Completed(played) => {
+                return Some(Ok(Woken::PlayEnded(stream, Ending::Completed(played))));
+            }
+            SourceEvent::Ended => return Some(Ok(Woken::PlayEnded(stream, Ending::Ended))),
+            SourceEvent::Failed(failure) => {
+                return Some(Ok(Woken::PlayEnded(stream, Ending::Failed(failure))));
+            }
             SourceEvent::Lagging(lag) => {
                 debug!(parent: &self.span, "the player is {lag}");
                 let status = insufficient_bandwidth(lag, "Media are left out");
@@ -454,8 +477,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         self.timer.as_mut().reset(next);
     }
 
-    async fn end_play(&mut self, stream: MessageStreamId, reason: CloseReason) -> Result<(), CloseReason> {
-        self.machine.end_play(stream).map_err(protocol)?;
+    /// Goes on in the playlist or, at its end, tells the client.
+    async fn end_play(&mut self, stream: MessageStreamId, ending: Ending) -> Result<(), CloseReason> {
+        let reason = match &ending {
+            Ending::Completed(_) | Ending::Ended => CloseReason::StreamEnded,
+            Ending::Failed(failure) => {
+                warn!(parent: &self.span, "can not play on: {}", error_chain(failure.error.as_ref()));
+                CloseReason::SourceFailed(Arc::clone(&failure.error))
+            }
+        };
+        if self.play_next(stream, &reason).await? {
+            return Ok(());
+        }
+        let told = match ending {
+            Ending::Completed(played) => {
+                if let Some(player) = self.outbound.lock().player(stream) {
+                    player.is_complete = true;
+                }
+                return self.machine.complete_play(stream, played).map_err(protocol);
+            }
+            Ending::Ended => self.machine.end_play(stream),
+            Ending::Failed(failure) => self.machine.fail_play(stream, &failure.status),
+        };
+        told.map_err(protocol)?;
         self.stop_play(stream, &reason).await?;
         self.follow_stage();
         Ok(())

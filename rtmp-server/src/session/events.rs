@@ -1,6 +1,7 @@
 //! What a client's events do: observers are asked and told, media are passed on.
 
 use std::future::Future;
+use std::iter;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -8,11 +9,11 @@ use futures::FutureExt;
 use rtmp_amf::amf0::Value;
 use rtmp_core::MediaMessage;
 use rtmp_core::chunk::MessageStreamId;
-use rtmp_core::conn::ServerEvent;
+use rtmp_core::conn::{ServerEvent, StreamOrigin};
 use rtmp_core::flv::Metadata;
 use rtmp_core::message::{
     Command, ConnectReply, ConnectRequest, MediaKind, PlayOptions, PlayRequest, PublishRequest, Shortened,
-    Status, StatusCode, TransactionId,
+    Status, StatusCode, TransactionId, UserControl,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{Span, debug, info, trace};
@@ -45,6 +46,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 self.calls.settle(transaction, Err(CallError::Failed { answer }));
             }
             ServerEvent::CloseRequested => return Err(CloseReason::Requested),
+            ServerEvent::UserControl(UserControl::SetBufferLength { stream, length }) => {
+                self.handle_buffer_length(stream, length);
+            }
             ServerEvent::UserControl(event) => trace!(parent: &self.span, ?event, "user control"),
             ServerEvent::Acknowledgement(sequence) => {
                 trace!(parent: &self.span, sequence, "acknowledgement");
@@ -163,16 +167,56 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         stream: MessageStreamId,
         request: PlayRequest,
     ) -> Result<(), CloseReason> {
+        let is_appended = !request.is_reset() && self.with_player(stream, |_| ()).is_some();
+        if is_appended && self.playlist.len() >= MAX_PLAYLIST {
+            let full = Status::new(StatusCode::PlayFailed, "the playlist is full");
+            return self.machine.reject_play(stream, &full).map_err(protocol);
+        }
         match self.ask_for_source(stream, request).await? {
+            Ok(player) if is_appended => {
+                self.agreed.play = None;
+                self.playlist.push(player);
+                self.machine.append_play(stream).map_err(protocol)?;
+                if self.with_player(stream, |player| player.is_complete) == Some(true) {
+                    self.play_next(stream, &CloseReason::StreamEnded).await?;
+                }
+                Ok(())
+            }
             Ok(player) => {
+                let accepted = match player.source.origin() {
+                    StreamOrigin::Live => self.machine.accept_play(stream),
+                    StreamOrigin::Recorded => self.machine.accept_recorded_play(stream),
+                };
                 self.begin_play(player);
-                self.machine.accept_play(stream).map_err(protocol)
+                accepted.map_err(protocol)
             }
             Err(status) => {
                 self.machine.reject_play(stream, &status).map_err(protocol)?;
                 self.tell_agreed(&CloseReason::Refused).await
             }
         }
+    }
+
+    /// Begins the next entry of a stream's playlist; `false` if there is none.
+    pub(super) async fn play_next(
+        &mut self,
+        stream: MessageStreamId,
+        reason: &CloseReason,
+    ) -> Result<bool, CloseReason> {
+        let is_next = |entry: &Player| entry.stream.id() == stream;
+        let Some(place) = self.playlist.iter().position(is_next) else {
+            return Ok(false);
+        };
+        let next = self.playlist.remove(place);
+        let origin = next.source.origin();
+        let ended = self.outbound.lock().remove_player(stream);
+        self.begin_play(next);
+        self.machine.switch_play(stream, origin).map_err(protocol)?;
+        if let Some(Player { stream, source, .. }) = ended {
+            drop(source);
+            self.tell_stopped(&stream, usize::MAX, reason).await?;
+        }
+        Ok(true)
     }
 
     /// A player goes over to another stream: the observers are asked as for any other, and the new source takes the
@@ -199,7 +243,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     }
 
     /// All observers have agreed.
-    fn begin_play(&mut self, player: Player) {
+    fn begin_play(&mut self, mut player: Player) {
+        if let Some(length) = self.buffer_length {
+            player.source.set_buffer_length(length);
+        }
         self.outbound.lock().players.push(player);
         self.agreed.play = None;
     }
@@ -246,7 +293,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "playing");
                 let stream =
                     StreamInfo::new(self.info.clone(), stream, request.stream_name(), request.query());
-                Ok(Ok(Player { stream, source }))
+                Ok(Ok(Player {
+                    stream,
+                    source,
+                    is_complete: false,
+                }))
             }
             (refusal, _) => {
                 let status = refusal.unwrap_or_else(not_found);
@@ -277,6 +328,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             .map_err(protocol)
     }
 
+    /// Players say it before they play or while they do; some name no stream.
+    fn handle_buffer_length(&mut self, stream: MessageStreamId, length: Duration) {
+        trace!(parent: &self.span, stream = stream.get(), ?length, "buffer length");
+        self.buffer_length = Some(length);
+        let mut told = Vec::new();
+        for player in &mut self.outbound.lock().players {
+            if stream == player.stream.id() || stream == MessageStreamId::CONNECTION {
+                player.source.set_buffer_length(length);
+                told.push(player.stream.clone());
+            }
+        }
+        for stream in told {
+            for observer in &self.observers.play {
+                observer.on_buffer_length(&stream, length);
+            }
+        }
+    }
+
     fn handle_pause(&mut self, stream: MessageStreamId, paused: bool) -> Result<(), CloseReason> {
         let paused_stream = self.with_player(stream, |player| {
             player.source.pause(paused);
@@ -291,10 +360,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     }
 
     fn handle_seek(&mut self, stream: MessageStreamId, position: Duration) -> Result<(), CloseReason> {
-        let sought = self.with_player(stream, |player| {
-            player.source.seek(position).map(|()| player.stream.clone())
-        });
-        let Some(sought) = sought else {
+        let Some(sought) = self.outbound.lock().seek(stream, position) else {
             return Ok(());
         };
         match sought {
@@ -377,11 +443,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         stream: MessageStreamId,
         reason: &CloseReason,
     ) -> Result<(), CloseReason> {
-        let Some(Player { stream, source }) = self.outbound.lock().remove_player(stream) else {
+        let Some(ended) = self.outbound.lock().remove_player(stream) else {
             return Ok(());
         };
-        drop(source);
-        self.tell_stopped(&stream, usize::MAX, reason).await
+        let of_stream = |entry: &mut Player| entry.stream.id() == stream;
+        let unplayed: Vec<_> = self.playlist.extract_if(.., of_stream).collect();
+        let mut told = Ok(());
+        for Player { stream, source, .. } in iter::once(ended).chain(unplayed) {
+            drop(source);
+            told = told.and(self.tell_stopped(&stream, usize::MAX, reason).await);
+        }
+        told
     }
 
     /// The closing calls of everything that was accepted, if only by some.
@@ -390,7 +462,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         let publications = self.publications.drain(..).map(|publication| publication.stream);
         let publications: Vec<_> = publications.collect();
         let players = std::mem::take(&mut self.outbound.lock().players);
-        let players: Vec<_> = players.into_iter().map(|player| player.stream).collect();
+        let players = players.into_iter().chain(std::mem::take(&mut self.playlist));
+        let players: Vec<_> = players.map(|player| player.stream).collect();
         // There is nothing left that a panic could end.
         for stream in &publications {
             let _ = self.tell_unpublished(stream, usize::MAX, reason).await;
@@ -448,6 +521,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         told
     }
 }
+
+/// How much a client may put behind what it plays, on all its streams.
+const MAX_PLAYLIST: usize = 64;
 
 /// Waits for an observer, as long as it may take and the session lasts. No answer is `None`.
 async fn ask<R>(

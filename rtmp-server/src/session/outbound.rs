@@ -10,9 +10,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use futures::task::AtomicWaker;
 use rtmp_core::chunk::MessageStreamId;
+use rtmp_core::message::Status;
 use tracing::{Span, debug};
 
 use super::fanout::Fanout;
@@ -25,6 +27,8 @@ use crate::{Batch, MediaSource, SessionInfo, SourceEvent, StreamInfo};
 pub(super) struct Player {
     pub(super) stream: StreamInfo,
     pub(super) source: Box<dyn MediaSource>,
+    /// All of it was sent, and the client may still seek.
+    pub(super) is_complete: bool,
 }
 
 /// The way to write without the session's task.
@@ -109,7 +113,7 @@ impl Outbound {
             return Filled::Event(stream, event);
         }
         let mut filled = Filled::All;
-        for Player { stream, source } in &mut state.players {
+        for Player { stream, source, .. } in &mut state.players {
             let mut batch = Batch::new(&mut state.outbox.media, stream.id(), state.form);
             let polled = source.poll_fill(&mut Context::from_waker(waker), &mut batch);
             let dropped = source.take_dropped();
@@ -209,11 +213,32 @@ impl State {
     pub(super) fn remove_player(&mut self, stream: MessageStreamId) -> Option<Player> {
         let is_wanted = |player: &Player| player.stream.id() == stream;
         let place = self.players.iter().position(is_wanted)?;
+        self.forget(stream);
+        Some(self.players.swap_remove(place))
+    }
+
+    /// Lets a player go on at another position. Nothing follows of what came before.
+    pub(super) fn seek(
+        &mut self,
+        stream: MessageStreamId,
+        position: Duration,
+    ) -> Option<Result<StreamInfo, Status>> {
+        let player = self.player(stream)?;
+        if let Err(status) = player.source.seek(position) {
+            return Some(Err(status));
+        }
+        player.is_complete = false;
+        let info = player.stream.clone();
+        self.forget(stream);
+        Some(Ok(info))
+    }
+
+    /// Drops what a player's source has said and given, but for a message that has begun.
+    fn forget(&mut self, stream: MessageStreamId) {
         self.outbox.take_back(stream);
-        if self.event.is_some_and(|(of, _)| of == stream) {
+        if self.event.as_ref().is_some_and(|(of, _)| *of == stream) {
             self.event = None;
         }
-        Some(self.players.swap_remove(place))
     }
 
     pub(super) fn player(&mut self, stream: MessageStreamId) -> Option<&mut Player> {

@@ -1,27 +1,18 @@
 //! Records a stream to a file that can be sought: metadata with duration and keyframe index in front.
 
 mod clock;
-<<<<<<< HEAD
-mod index;
 mod resume;
 
 use std::time::Duration;
-=======
->>>>>>> acf8e83 (flv: find the keyframes of a file by its tag headers)
 
 use bytes::{Bytes, BytesMut};
 use rtmp_amf::amf0::{Object, Value};
 
 use self::clock::Clock;
-<<<<<<< HEAD
-use self::index::KeyframeIndex;
 pub use self::resume::FlvResume;
 use super::header::{FLAGS_OFFSET, HEADER_LEN, PREVIOUS_TAG_SIZE_LEN};
-use super::metadata::seconds;
-=======
-use super::header::{FLAGS_OFFSET, HEADER_LEN, PREVIOUS_TAG_SIZE_LEN};
 use super::keyframe_index::KeyframeIndex;
->>>>>>> acf8e83 (flv: find the keyframes of a file by its tag headers)
+use super::metadata::seconds;
 use super::tag::encode_tag;
 use super::{FlvError, FlvHeader, KeyframePosition, Metadata, Tag, script};
 use crate::{MediaKind, MediaMessage, Timestamp};
