@@ -132,8 +132,9 @@ impl FlvInfo {
                         timestamp: message.timestamp,
                     };
                 }
-                if self.metadata.is_none() && is_metadata(&message) {
-                    self.metadata = Some(message.clone());
+                if is_metadata(&message) {
+                    // The first are those of the file, with the index.
+                    self.metadata.get_or_insert_with(|| message.clone());
                 } else if !has_begun {
                     self.head.push(message.clone());
                 }
@@ -330,7 +331,7 @@ impl FlvReader {
             }
             info.learn_from(&mut self.file, &tag)?;
             let is_behind = at > position && (tag.kind == MediaKind::Video) == info.has_video;
-            if is_behind || at > position + INTERLEAVING {
+            if is_behind || at > position.saturating_add(INTERLEAVING) {
                 break;
             }
         }

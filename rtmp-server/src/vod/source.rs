@@ -227,7 +227,7 @@ impl RecordedSource {
     }
 
     fn pass_on(&mut self, message: &MediaMessage, batch: &mut Batch<'_>) -> bool {
-        if self.paused && message.kind != MediaKind::Video {
+        if self.paused && message.kind == MediaKind::Audio && message.is_coded_frames() {
             return false;
         }
         if !self.wanted.is(message) {

@@ -1,0 +1,6 @@
+//! Recordings that are played from files: what players get and are told, whatever they do.
+
+mod files;
+mod playing;
+mod seeking;
+mod support;
