@@ -126,10 +126,6 @@ impl PlayObserver for Recorder {
         self.note(format!("on_seek {} {position:?}", stream.name()));
     }
 
-    fn on_buffer_length(&self, stream: &StreamInfo, length: Duration) {
-        self.note(format!("on_buffer_length {} {length:?}", stream.name()));
-    }
-
     fn on_receive(&self, stream: &StreamInfo, kind: MediaKind, wanted: bool) {
         self.note(format!("on_receive {} {kind:?} {wanted}", stream.name()));
     }
