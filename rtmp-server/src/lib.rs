@@ -110,9 +110,10 @@
 //!
 //! - A player that falls behind by more than [`max_lag_len`](relay::RelayConfig::max_lag_len) or
 //!   [`max_lag`](relay::RelayConfig::max_lag) goes on at the newest keyframe, after the headers that have changed
-//!   meanwhile; or its session ends, as [`SlowPlayers`](relay::SlowPlayers) says. What it was behind when it joined,
-//!   in the middle of a group of pictures, does not count.
-//! - What it misses is counted: [`Statistics::messages_dropped`].
+//!   meanwhile; or it loses video and keeps the sound; or its session ends; or it is kept at any price, as
+//!   [`SlowPlayers`](relay::SlowPlayers) says for all and [`PlayGrant::player`] for one. What it was behind when it
+//!   joined, in the middle of a group of pictures, does not count.
+//! - It is told by `NetStream.Play.InsufficientBW`, and what it misses is counted: [`Statistics::messages_dropped`].
 //! - One that takes nothing at all is closed by the [write timeout](Timeouts::write).
 //!
 //! A player never gets a frame without the keyframe that it needs, nor with other headers than its own.
@@ -141,9 +142,11 @@
 //! | calls to a client that wait to be sent, or for their answers | 64 each | [`CallError::TooMany`] | |
 //! | unread answers of a client | 64 KiB | nothing more is read from it | |
 //! | how far a player may be behind | 8 MiB, 10 s | it skips | [`RelayConfig`](relay::RelayConfig) |
-//! | the last group of pictures | 32 MiB, 20 s | joiners wait for a keyframe | [`RelayConfig`](relay::RelayConfig) |
-//! | a kept header or metadata | 64 KiB | joiners do not get it | [`RelayConfig`](relay::RelayConfig) |
-//! | players without publisher | 60 s | `NetStream.Play.Stop` | [`RelayConfig::wait_for_publisher`](relay::RelayConfig::wait_for_publisher) |
+//! | what is kept for a player that misses nothing, or no sound | 32 MiB | [`CloseReason::TooSlow`], or a gap | [`RelayConfig`](relay::RelayConfig) |
+//! | the newest group of pictures | 32 MiB, 20 s, 16,384 messages | joiners wait for a keyframe | [`RelayConfig`](relay::RelayConfig) |
+//! | a kept header or metadata | 64 KiB, 1 MiB all together | joiners do not get it | [`RelayConfig`](relay::RelayConfig) |
+//! | players that wait for a first publisher | 60 s | `NetStream.Play.Stop` | [`RelayConfig::wait_for_publisher`](relay::RelayConfig::wait_for_publisher) |
+//! | players whose publisher has gone | 60 s | `NetStream.Play.Stop` | [`RelayConfig::grace`](relay::RelayConfig::grace) |
 //!
 //! A stage's time is for the whole stage: bytes that trickle in do not prolong it. The chunk size announced to clients
 //! is 60,000, window acknowledgement size and peer bandwidth are 2,500,000

@@ -11,9 +11,11 @@
 //!
 //! # Joining
 //!
-//! A player that joins gets metadata and sequence headers, then everything from the last keyframe on. Without video it
-//! begins at once. It may come before the publisher, and waits for it; if the publisher goes, its players are told and
-//! stay for another, which begins with its own metadata and headers.
+//! A player that joins gets metadata and sequence headers, then everything from the newest keyframe on, at times that
+//! never go back. Without video it begins at once. The group of pictures that is kept for it is bounded in bytes, time
+//! and messages ([`RelayConfig`]); beyond that, and if headers have changed since the keyframe, players get audio at
+//! once and video from the next keyframe on. [`join_within`](RelayConfig::join_within) keeps players closer to the
+//! publisher than its keyframes are.
 //!
 //! # Publishers
 //!
@@ -21,13 +23,46 @@
 //! notice. Times are passed on as the publisher sends them, also when they go back or the next publisher begins with
 //! earlier ones; [`BackwardTime`] can hold them or move them instead.
 //!
+//! A player may come before the publisher, and [waits](RelayConfig::wait_for_publisher) for it. If the publisher goes,
+//! its players stay for another, for a [grace time](RelayConfig::grace). They are told of both; with
+//! [`Handover::Seamless`] they are not, and the other publisher's headers and media follow at times that go on. What a
+//! player has not got of one publisher it gets before the next.
+//!
+//! Somebody can [stand in](Relay::stand_in) while there is no publisher, with a clip for example:
+//!
+//! ```
+//! use rtmp_server::Relay;
+//! use rtmp_server::relay::{Handover, RelayConfig};
+//! use rtmp_server::rtmp_core::{MediaMessage, Timestamp};
+//!
+//! # fn main() -> Result<(), rtmp_server::relay::NameTaken> {
+//! let relay = Relay::new(RelayConfig::default().handover(Handover::Seamless));
+//! let mut slate = relay.stand_in("live", "cam")?;
+//! let picture = MediaMessage::video(Timestamp::ZERO, &b"\x17\x01\0\0\0\x65"[..]);
+//! slate.send(picture.clone());
+//! assert!(slate.is_on_air());
+//! let mut camera = relay.publish("live", "cam")?; // its first keyframe is its turn
+//! assert!(slate.is_on_air());
+//! camera.send(picture);
+//! assert!(!slate.is_on_air());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Slow players
 //!
 //! A player may fall behind by [`max_lag_len`](RelayConfig::max_lag_len) bytes or
-//! [`max_lag`](RelayConfig::max_lag), whichever comes first. Then [`SlowPlayers`] applies: by default it goes on at the
-//! newest keyframe, and if there is none, with the next. What it misses is counted in its session's
-//! [`Statistics`](crate::Statistics). One that takes nothing at all is closed by its session's write timeout. Neither
-//! the publisher nor other players notice.
+//! [`max_lag`](RelayConfig::max_lag), whichever comes first. Then [`SlowPlayers`] applies, for all or by a
+//! [`PlayerConfig`] for one: it goes on at the newest keyframe, which is the default; or it loses only video; or its
+//! session ends with [`CloseReason::TooSlow`](crate::CloseReason::TooSlow); or nothing is dropped for it, up to
+//! [`max_history_len`](RelayConfig::max_history_len).
+//!
+//! The player is told by `NetStream.Play.InsufficientBW`, once until it has caught up, with the properties
+//! `lagMilliseconds` and `lagBytes`. What it misses is counted in its session's [`Statistics`](crate::Statistics). The
+//! policy applies when the player can take something; one that takes nothing at all is closed by its session's write
+//! timeout. Neither the publisher nor other players notice.
+//!
+//! The state of a stream is behind one lock, held for a few lines at a time; nothing in it is lock-free.
 //!
 //! # What players can play
 //!
