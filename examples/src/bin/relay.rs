@@ -63,6 +63,10 @@ struct Options {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "record")]
     record_segment: Option<Duration>,
 
+    /// Write what is recorded so often, to lose no more if the process is killed; with 0 each message by itself
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1", requires = "record")]
+    record_interval: Duration,
+
     /// Gather messages for so long before they are sent to players, which costs less
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
     latency: u64,
@@ -183,7 +187,11 @@ async fn serve(options: Options) -> Result<(), Error> {
     }
     let mut observers = Observers::new().relay(relay);
     let recorder = match &options.record {
-        Some(directory) => Some(recorder(directory, options.record_segment)?),
+        Some(directory) => Some(recorder(
+            directory,
+            options.record_interval,
+            options.record_segment,
+        )?),
         None => None,
     };
     if let Some(recorder) = &recorder {
@@ -231,8 +239,10 @@ async fn reload_certificates(tls: &ServerTls, acceptor: Option<&TlsAcceptor>) {
 }
 
 /// Completes what a crash has left behind, before anybody publishes.
-fn recorder(directory: &Path, segment: Option<Duration>) -> Result<Recorder, FileError> {
-    let mut config = RecordConfig::default().streams(RecordStreams::All);
+fn recorder(directory: &Path, interval: Duration, segment: Option<Duration>) -> Result<Recorder, FileError> {
+    let mut config = RecordConfig::default()
+        .streams(RecordStreams::All)
+        .write_interval(interval);
     if let Some(duration) = segment {
         config = config.segment_duration(duration);
     }

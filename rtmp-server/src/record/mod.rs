@@ -46,8 +46,10 @@
 //!
 //! # Crashes
 //!
-//! What the thread has got is given to the system at once, so a killed process loses at most the tag it was writing, and
-//! the file plays as it is. It knows its duration after [`Recorder::recover`], or when something is appended to it.
+//! Media are given to the system every [`write_interval`](RecordConfig::write_interval), in whole tags. A killed process
+//! loses what has gathered since, at most, and the tag that is being written; the file plays as it is. With an interval
+//! of zero that is the last tag alone. The file knows its duration after [`Recorder::recover`], or when something is
+//! appended to it.
 //!
 //! When a server is shut down its sessions end in order, and a session's end waits for its recordings, within the
 //! [drain time](crate::ServerConfig::drain). [`Recorder::shutdown`] waits for all.

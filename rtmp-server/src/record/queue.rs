@@ -1,7 +1,9 @@
 //! What waits for the disk.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rtmp_core::MediaMessage;
 use rtmp_core::flv::Configuration;
@@ -17,6 +19,9 @@ use super::RecordConfig;
 pub(super) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
+    /// The writer is to be woken at the next flush.
+    is_wake_due: AtomicBool,
+    write_interval: Duration,
     max_len: usize,
     max_messages: usize,
 }
@@ -28,6 +33,8 @@ struct State {
     len: usize,
     written_later: usize,
     is_closed: bool,
+    /// The writer has nothing to do, and waits for the first message.
+    is_idle: bool,
     /// Nobody takes anything any more.
     is_abandoned: bool,
     has_video: bool,
@@ -64,6 +71,8 @@ impl Queue {
         Self {
             state: Mutex::default(),
             filled: Condvar::new(),
+            is_wake_due: AtomicBool::new(false),
+            write_interval: config.write_interval,
             max_len: config.max_queue_len,
             max_messages: config.max_queue_messages,
         }
@@ -80,7 +89,7 @@ impl Queue {
         if state.is_closed || state.is_abandoned {
             return;
         }
-        state.has_video |= message.is_keyframe_of(0);
+        state.has_video = state.has_video || message.is_keyframe_of(0);
         if state.is_losing {
             let is_half_empty = state.len + state.written_later <= self.max_len / 2
                 && state.messages.len() <= self.max_messages / 2;
@@ -97,11 +106,24 @@ impl Queue {
             return state.lose(message.clone());
         }
         state.add(message.clone());
+        if state.is_idle || self.is_write_due(&state) {
+            self.is_wake_due.store(true, Ordering::Relaxed);
+        }
     }
 
-    /// Wakes the writer.
+    /// Wakes the writer, if there is reason to. A wake costs more than everything else here, so what comes while it
+    /// lets messages gather wakes nobody.
     pub(super) fn flush(&self) {
-        self.filled.notify_one();
+        if self.is_wake_due.swap(false, Ordering::Relaxed) {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Whether so much has gathered that it can not wait.
+    fn is_write_due(&self, state: &State) -> bool {
+        self.write_interval.is_zero()
+            || state.len >= self.max_len / 4
+            || state.messages.len() >= self.max_messages / 4
     }
 
     /// Nothing more comes.
@@ -122,12 +144,24 @@ impl Queue {
         state.lost_configurations.clear();
     }
 
-    /// Waits for messages, or for the end. What was taken before counts as written.
+    /// Waits for messages, or for the end, and lets them gather. What was taken before counts as written.
     pub(super) fn take(&self, emptied: VecDeque<MediaMessage>) -> Batch {
+        let mut due = Instant::now() + self.write_interval;
         let mut state = self.lock();
         state.written_later = 0;
-        while state.messages.is_empty() && !state.is_closed {
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        while !state.is_closed && (state.messages.is_empty() || !self.is_write_due(&state)) {
+            let left = due.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                let waited = self.filled.wait_timeout(state, left);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            } else if state.messages.is_empty() {
+                state.is_idle = true;
+                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.is_idle = false;
+                due = Instant::now() + self.write_interval;
+            } else {
+                break;
+            }
         }
         state.written_later = std::mem::take(&mut state.len);
         let is_over = state.is_closed;
@@ -211,8 +245,12 @@ mod tests {
 
     use super::*;
 
+    fn config() -> RecordConfig {
+        RecordConfig::default().write_interval(Duration::ZERO)
+    }
+
     fn queue(max_messages: usize) -> Queue {
-        Queue::new(&RecordConfig::default().max_queue_messages(max_messages))
+        Queue::new(&config().max_queue_messages(max_messages))
     }
 
     fn video(millis: u32, body: &'static [u8]) -> MediaMessage {
@@ -316,7 +354,7 @@ mod tests {
 
     #[test]
     fn bytes_that_the_writer_has_taken_count_until_it_comes_for_more() {
-        let config = RecordConfig::default().max_queue_len(300);
+        let config = config().max_queue_len(300);
         let queue = Queue::new(&config);
         for millis in 0..4 {
             queue.push(&keyframe(millis));

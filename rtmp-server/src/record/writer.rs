@@ -142,12 +142,15 @@ impl Writer {
     ) -> Result<(), RecordError> {
         let count = messages.len() as u64;
         let mut before = files.output.written();
+        let is_cut = self.config.segment_duration.is_some() || self.config.segment_len.is_some();
         for message in messages.drain(..) {
-            if self.may_begin_segment(&message) && self.is_segment_over(&files.output) {
-                before = 0;
-                self.begin_segment(files)?;
+            if is_cut {
+                if self.may_begin_segment(&message) && self.is_segment_over(&files.output) {
+                    before = 0;
+                    self.begin_segment(files)?;
+                }
+                self.note_configuration(&message);
             }
-            self.note_configuration(&message);
             files.output.record(&message)?;
         }
         files.output.flush()?;

@@ -1,6 +1,7 @@
 //! What is in a file.
 
 use std::fs;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use rtmp_amf::amf0::{Object, Value};
@@ -180,7 +181,7 @@ async fn a_file_that_is_replaced_stays_whole_for_who_reads_it() {
 
 #[tokio::test]
 async fn recordings_that_were_broken_off_are_completed_on_demand_and_others_left_alone() {
-    let mut studio = Studio::new(RecordConfig::default());
+    let mut studio = Studio::new(RecordConfig::default().write_interval(Duration::ZERO));
     fs::create_dir(studio.path("live")).unwrap();
     let mut recorder = FlvRecorder::new();
     let mut file = BytesMut::new();
@@ -227,7 +228,7 @@ async fn recordings_that_were_broken_off_are_completed_on_demand_and_others_left
 /// What has been flushed is in the hands of the system, so it outlives the process.
 #[tokio::test]
 async fn each_message_is_in_the_file_before_the_next_comes() {
-    let mut studio = Studio::new(RecordConfig::default());
+    let mut studio = Studio::new(RecordConfig::default().write_interval(Duration::ZERO));
     let mut recording = studio
         .recorder
         .record("live", "cam", RecordMode::Replace)

@@ -275,10 +275,12 @@ impl FlvRecorder {
     }
 
     fn write(&mut self, message: &MediaMessage, dst: &mut BytesMut) -> Result<(), FlvError> {
+        let stripped;
         let payload = if message.kind.is_data() {
-            script::strip_set_data_frame(&message.payload)
+            stripped = script::strip_set_data_frame(&message.payload);
+            &stripped
         } else {
-            message.payload.clone()
+            &message.payload
         };
         let time = if message.is_coded_frames() {
             self.clock.frame(message.kind, message.timestamp)
@@ -291,7 +293,7 @@ impl FlvRecorder {
         } else {
             message.timestamp
         };
-        encode_tag(message.kind, timestamp, &payload, dst)?;
+        encode_tag(message.kind, timestamp, payload, dst)?;
         let time_in_file = if self.rebase {
             time
         } else {
