@@ -8,7 +8,10 @@ mod readme {}
 pub mod bench;
 pub mod descriptors;
 pub mod flv_input;
+pub mod flv_inspect;
 pub mod flv_output;
+pub mod flv_repair;
+pub mod flv_scan;
 pub mod progress;
 pub mod reconnecting;
 pub mod tls;
