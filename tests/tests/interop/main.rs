@@ -17,6 +17,7 @@ mod process;
 mod programs;
 mod reconnecting;
 mod recorded;
+mod recording;
 mod relay;
 mod requests;
 mod requirements;

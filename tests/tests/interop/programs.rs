@@ -110,7 +110,6 @@ impl Relay {
         Self::listen("127.0.0.1:0").await
     }
 
-    /// Starts a relay that logs everything.
     pub(crate) async fn listen(address: &str) -> Self {
         Self::with_options(&["--listen", address]).await
     }
@@ -119,7 +118,11 @@ impl Relay {
     pub(crate) async fn with_options(options: &[&str]) -> Self {
         let mut command = tool_command("relay");
         command.env("RUST_LOG", "debug").args(options);
-        let mut process = Process::start("relay", &mut command);
+        Self::from_process(Process::start("relay", &mut command)).await
+    }
+
+    /// A relay that was started by other means.
+    pub(crate) async fn from_process(mut process: Process) -> Self {
         let address = process.prints("listening on rtmp://").await;
         Self { process, address }
     }
