@@ -83,6 +83,12 @@ pub trait MediaSource: Send {
         let _ = length;
     }
 
+    /// Whether the player is too slow for the source to go on. It is asked when the player has taken something, but
+    /// not all that is on its way: then [`poll_fill`](Self::poll_fill) is not called, for as long as that takes.
+    fn too_slow(&self) -> Option<Lag> {
+        None
+    }
+
     /// Messages that were left out because the player was too slow, since the last call.
     fn take_dropped(&mut self) -> u64 {
         0

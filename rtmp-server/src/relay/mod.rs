@@ -59,7 +59,7 @@
 //!
 //! The player is told by `NetStream.Play.InsufficientBW`, once until it has caught up, with the properties
 //! `lagMilliseconds` and `lagBytes`. What it misses is counted in its session's [`Statistics`](crate::Statistics). The
-//! policy applies when the player can take something; one that takes nothing at all is closed by its session's write
+//! policy applies when the player takes something; one that takes nothing at all is closed by its session's write
 //! timeout. Neither the publisher nor other players notice.
 //!
 //! The state of a stream is behind one lock, held for a few lines at a time; nothing in it is lock-free.

@@ -329,23 +329,25 @@ impl Player {
 
     /// Does what the policy says if the player is too slow. The player is told once, until it has caught up.
     fn mind_lag(&mut self, history: &History) -> Option<SourceEvent> {
-        let lag = history.lag(self.next.max(history.first()));
-        // What is next for it is there no more.
-        let is_lost = self.next < history.first();
-        // A single message is no lag, however long it is.
-        let is_newest = self.next + 1 >= history.end();
-        let is_late = !self.is_catching_up && !is_newest && self.limit.is_exceeded_by(lag);
-        if !is_lost && !is_late {
-            return None;
-        }
+        let lag = self.excess(history)?;
         let leaves_out = match self.limit.policy {
-            SlowPlayers::Keep if !is_lost => return None,
             SlowPlayers::Keep | SlowPlayers::Disconnect => return Some(SourceEvent::TooSlow(lag)),
             SlowPlayers::SkipToKeyframe => self.skip(history),
             SlowPlayers::DropVideo => self.drop_video(history),
         };
         let is_news = leaves_out && !std::mem::replace(&mut self.is_told, true);
         is_news.then_some(SourceEvent::Lagging(lag))
+    }
+
+    /// How far the player is behind, if that is too far.
+    fn excess(&self, history: &History) -> Option<Lag> {
+        let lag = history.lag(self.next.max(history.first()));
+        // What is next for it is there no more.
+        let is_lost = self.next < history.first();
+        // A single message is no lag, however long it is.
+        let is_newest = self.next + 1 >= history.end();
+        let is_excused = self.is_catching_up || is_newest || self.limit.policy == SlowPlayers::Keep;
+        (is_lost || !is_excused && self.limit.is_exceeded_by(lag)).then_some(lag)
     }
 
     /// Goes on at the newest keyframe or, if it has passed that already, behind everything with the next. Returns
@@ -430,6 +432,14 @@ impl MediaSource for Player {
             self.awaits_keyframe |= kind == MediaKind::Video;
         }
         *wants = wanted;
+    }
+
+    fn too_slow(&self) -> Option<Lag> {
+        let gives_up = matches!(self.limit.policy, SlowPlayers::Keep | SlowPlayers::Disconnect);
+        if self.paused || !gives_up {
+            return None;
+        }
+        self.excess(&self.stream.lock().history)
     }
 
     fn take_dropped(&mut self) -> u64 {

@@ -382,7 +382,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                     }
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(transport(error))),
-                Poll::Pending => return self.note_blocked(cx),
+                Poll::Pending => {
+                    if self.blocked_since.is_none()
+                        && let Some((stream, lag)) = state.give_up()
+                        && let Some(woken) = self.handle_source_event(stream, SourceEvent::TooSlow(lag))
+                    {
+                        return Poll::Ready(woken);
+                    }
+                    return self.note_blocked(cx);
+                }
             }
         }
     }

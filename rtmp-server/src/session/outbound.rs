@@ -20,6 +20,7 @@ use tracing::{Span, debug};
 use super::fanout::Fanout;
 use super::outbox::Outbox;
 use super::tcp::DirectEnd;
+use crate::relay::Lag;
 use crate::source::WireForm;
 use crate::{Batch, MediaSource, SessionInfo, SourceEvent, StreamInfo};
 
@@ -239,6 +240,14 @@ impl State {
         if self.event.as_ref().is_some_and(|(of, _)| *of == stream) {
             self.event = None;
         }
+    }
+
+    /// A player that its source gives up while media are on their way to it. Those that were not begun are taken back.
+    pub(super) fn give_up(&mut self) -> Option<(MessageStreamId, Lag)> {
+        let too_slow = |player: &Player| Some((player.stream.id(), player.source.too_slow()?));
+        let (stream, lag) = self.players.iter().find_map(too_slow)?;
+        self.outbox.take_back(stream);
+        Some((stream, lag))
     }
 
     pub(super) fn player(&mut self, stream: MessageStreamId) -> Option<&mut Player> {
