@@ -23,7 +23,7 @@
 //! # }
 //! ```
 //!
-//! The versions are TLS 1.2 and 1.3. Cryptography is that of ring, whatever provider the application has installed for
+//! The versions are TLS 1.2 and 1.3; sessions of 1.3 are not resumed, which some clients can not bear. Cryptography is that of ring, whatever provider the application has installed for
 //! rustls.
 
 mod acceptor;
