@@ -1,6 +1,6 @@
 //! Section 4: headers of chunks.
 
-use rtmp_core::chunk::MessageStreamId;
+use rtmp_core::chunk::{ChunkLimits, MessageStreamId};
 use rtmp_server::rtmp_core::conn::{ConnLimits, ServerConfig};
 use rtmp_server::{Observers, SessionConfig};
 use rtmp_tests::Target;
@@ -111,6 +111,26 @@ async fn h4_8_a_longer_message_than_allowed_closes_at_its_header() {
         "reading chunks: message of 16777215 bytes announced on chunk stream 6, the limit is 10485760",
     )
     .await;
+}
+
+#[tokio::test]
+async fn h4_9_the_longest_message_passes_where_it_is_allowed() {
+    let chunk = ChunkLimits::default()
+        .max_message_len(0xFF_FFFF)
+        .max_partial_bytes(32 << 20);
+    let limits = ConnLimits::default().chunk(chunk);
+    let config = SessionConfig::default().protocol(ServerConfig::default().limits(limits));
+    let mut target = Target::with(config, Observers::new()).await;
+    let mut publisher = target.connected().await;
+    let stream = publisher.publish("attack").await.unwrap();
+    let mut tap = target.relay().play("live", "attack");
+    let longest = padded(keyframe(0, 1), 0xFF_FFFF - 9);
+    publisher.send(stream, std::slice::from_ref(&longest)).await;
+    let received = tap.recv().await;
+    assert!(received == Some(longest), "the longest message is not what came");
+    drop((publisher, tap));
+    assert_eq!(text(&target.reason().await), "the client closed the connection");
+    target.unharmed().await;
 }
 
 #[tokio::test]
