@@ -12,6 +12,7 @@ mod addresses;
 mod command_line;
 mod frames;
 mod handshake;
+mod interleaved;
 mod metadata;
 mod process;
 mod programs;
