@@ -34,7 +34,9 @@ fuzz_target!(|input: &[u8]| {
     let again = Message::decode(encoded.clone()).expect("what was encoded can be decoded");
     assert_eq!(again.encode().expect("the same again"), encoded);
 
-    let Message::Command { command, .. } = message else { return };
+    let Message::Command { command, .. } = message else {
+        return;
+    };
     for value in &command.arguments {
         let status = Status::from_value(value);
         let _ = (format!("{status}"), status.to_value());
@@ -43,5 +45,10 @@ fuzz_target!(|input: &[u8]| {
     let _ = PlayRequest::from_command(&command).map(|request| request.to_command());
     let _ = PlayOptions::from_command(&command).map(|options| options.to_command());
     let request = ConnectRequest::from_command(command);
-    let _ = (request.app().len(), request.tc_url(), request.read_capabilities(), format!("{request:?}"));
+    let _ = (
+        request.app().len(),
+        request.tc_url(),
+        request.read_capabilities(),
+        format!("{request:?}"),
+    );
 });

@@ -17,7 +17,8 @@ use crate::relay::{Lag, PlayerConfig};
 
 /// Takes the media of one publisher. Dropping it ends the publication, however that came.
 pub trait MediaSink: Send {
-    /// Takes one message, in order. This is the hot path: clone the message (that costs no copy) and return.
+    /// Takes one message, in order. This is the hot path: clone the message (that costs no copy) and return. What is kept
+    /// for long is better copied: a payload of some kilobytes may keep the buffer that it was read into, up to 512 KiB.
     fn send(&mut self, message: &MediaMessage);
 
     /// All messages that came in one piece have been sent: now is the time to wake whoever waits for them.

@@ -27,7 +27,8 @@ impl MediaKind {
 
 /// One message of a stream's media: what a publisher sends and a player receives, and what an FLV tag holds.
 ///
-/// The payload is shared, so a clone costs no copy.
+/// The payload is shared, so a clone costs no copy. That of a received message may keep the buffer in memory that it was
+/// read into, see [`ChunkDecoder`](crate::chunk::ChunkDecoder#memory): copy what you keep for long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediaMessage {
     /// Audio, video or data.
