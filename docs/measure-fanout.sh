@@ -5,7 +5,8 @@
 #   docs/measure-fanout.sh [-r ROUNDS] [-s SECONDS] [PLAYERS ...]        default: -r 3 -s 8 100 300 1000
 #
 # The server runs on core $SERVER_CORE (0), publisher and players on core $LOAD_CORE (1), all over loopback.
-# $SERVERS names what to measure ("floor relay nginx"). $BIN_DIR has bench and relay; without it they are built.
+# $SERVERS names what to measure ("floor relay nginx"); "floor+350" and "relay+350" gather messages for 350 ms. $PREFIX
+# goes before every command, such as "chrt -r 10" where others use the machine. $BIN_DIR has bench and relay; without it they are built.
 # Needs taskset, ffmpeg with libx264, and nginx with its RTMP module (Debian: nginx, libnginx-mod-rtmp).
 #
 # CPU is that of the server's process and its system calls, in seconds for each gigabyte delivered. Figures of
@@ -26,6 +27,7 @@ counts=("${@:-100}")
 [ $# -gt 0 ] || counts=(100 300 1000)
 server_core=${SERVER_CORE:-0} load_core=${LOAD_CORE:-1}
 servers=(${SERVERS:-floor relay nginx})
+prefix=(${PREFIX:-})
 nginx_module=${NGINX_RTMP_MODULE:-/usr/lib/nginx/modules/ngx_rtmp_module.so}
 port=${PORT:-19350}
 url=rtmp://127.0.0.1:$port/live/cam
@@ -70,13 +72,17 @@ rtmp { server { listen 127.0.0.1:$port; application live { live on; } } }
 EOF
 
 start() {
+    local gather=0
     case $1 in
-        floor) set -- "$BIN_DIR/bench" floor --listen "127.0.0.1:$port" "$work/stream.flv" ;;
-        relay) set -- "$BIN_DIR/relay" --listen "127.0.0.1:$port" --max-connections 20000 ;;
+        *+*) gather=${1#*+} ;;
+    esac
+    case $1 in
+        floor*) set -- "$BIN_DIR/bench" floor --listen "127.0.0.1:$port" --merge "$gather" "$work/stream.flv" ;;
+        relay*) set -- "$BIN_DIR/relay" --listen "127.0.0.1:$port" --max-connections 20000 --latency "$gather" ;;
         nginx) set -- nginx -p "$work" -c "$work/nginx.conf" ;;
         *) echo "measure-fanout: there is no server $1" >&2; exit 1 ;;
     esac
-    taskset -c "$server_core" "$@" >"$work/server.log" 2>&1 &
+    "${prefix[@]}" taskset -c "$server_core" "$@" >"$work/server.log" 2>&1 &
     server=$!
     for _ in {1..100}; do
         (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
@@ -99,12 +105,12 @@ figure() {
 
 measure() { # SERVER PLAYERS ROUND
     start "$1"
-    if [ "$1" != floor ]; then
-        taskset -c "$load_core" "$BIN_DIR/bench" publishers "$url" "$work/stream.flv" --stamp >"$work/publisher.log" 2>&1 &
+    if [[ $1 != floor* ]]; then
+        "${prefix[@]}" taskset -c "$load_core" "$BIN_DIR/bench" publishers "$url" "$work/stream.flv" --stamp >"$work/publisher.log" 2>&1 &
         publisher=$!
         sleep 1
     fi
-    if ! taskset -c "$load_core" "$BIN_DIR/bench" players "$url" -n "$2" --seconds "$seconds" --pid "$server" --json \
+    if ! "${prefix[@]}" taskset -c "$load_core" "$BIN_DIR/bench" players "$url" -n "$2" --seconds "$seconds" --pid "$server" --json \
         >"$work/report.json" 2>"$work/players.log"; then
         sed "s/^/round $3, $2 players, $1: /" "$work/players.log" >&2
     fi
@@ -139,12 +145,14 @@ awk -F'\t' '
         median = (list[row, column, int((n + 1) / 2)] + list[row, column, int((n + 2) / 2)]) / 2
         return sprintf(format " (" format "-" format ")", median, list[row, column, 1], list[row, column, n])
     }
-    FNR == NR { if ($2 == "floor") floor[$1, $3] = $4; next }
+    function gathered(server) { return server ~ /[+]/ ? substr(server, index(server, "+")) : "" }
+    FNR == NR { if ($2 ~ /^floor/) floor[$1, $3, gathered($2)] = $4; next }
     {
         row = $1 SUBSEP $2
         if (!(row in seen)) { seen[row] = 1; rows[++count] = row }
         add("cost", $4)
-        if (floor[$1, $3] > 0) add("ratio", $4 / floor[$1, $3])
+        base = floor[$1, $3, gathered($2)]
+        if (base > 0) add("ratio", $4 / base)
         if ($7 > 0) { add("core", $6 * 100 / $7); add("user", $5 * 100 / $7) }
         add("p50", $8); add("p99", $9)
         if ($10 != "") add("memory", $10 / 1024)
@@ -152,7 +160,7 @@ awk -F'\t' '
         add("keyframe", $12); add("load", $13)
     }
     END {
-        line = "%-7s %-6s  %-19s %-18s %-17s %-14s %-18s %-20s %-17s %-19s %-20s %s\n"
+        line = "%-7s %-9s  %-19s %-18s %-17s %-14s %-18s %-20s %-17s %-19s %-20s %s\n"
         printf line, "players", "server", "CPU s per GB", "ratio to floor", "core %", "user %", "latency p50 ms", \
             "latency p99 ms", "KiB a player", "delivered %", "play to keyframe ms", "bench core %"
         for (r = 1; r <= count; r++) {
