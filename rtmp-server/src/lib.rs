@@ -118,6 +118,12 @@
 //!
 //! A player never gets a frame without the keyframe that it needs, nor with other headers than its own.
 //!
+//! # Recording
+//!
+//! With the feature `files` a `record::Recorder` writes streams to FLV files. It is an observer like any other, so
+//! nothing is recorded unless it is added; then it does what publishers ask for, or records everybody. An application can
+//! also grant a recording for a single stream, or record one of the relay at any time. See the module `record`.
+//!
 //! # Defaults and limits
 //!
 //! Each can be set. Everything that a client can make the server hold is bounded by one of them.
@@ -144,6 +150,7 @@
 //! | how far a player may be behind | 8 MiB, 10 s | it skips | [`RelayConfig`](relay::RelayConfig) |
 //! | what is kept for a player that misses nothing, or no sound | 32 MiB | [`CloseReason::TooSlow`], or a gap | [`RelayConfig`](relay::RelayConfig) |
 //! | the newest group of pictures | 32 MiB, 20 s, 16,384 messages | joiners wait for a keyframe | [`RelayConfig`](relay::RelayConfig) |
+//! | what of a recorded stream waits for the disk | 16 MiB, 16,384 messages | it loses groups of pictures | `record::RecordConfig` |
 //! | a kept header or metadata | 64 KiB, 1 MiB all together | joiners do not get it | [`RelayConfig`](relay::RelayConfig) |
 //! | players that wait for a first publisher | 60 s | `NetStream.Play.Stop` | [`RelayConfig::wait_for_publisher`](relay::RelayConfig::wait_for_publisher) |
 //! | players whose publisher has gone | 60 s | `NetStream.Play.Stop` | [`RelayConfig::grace`](relay::RelayConfig::grace) |

@@ -341,6 +341,22 @@ fn a_publisher_that_the_server_ends_is_told_why() {
 }
 
 #[test]
+fn a_publisher_is_told_of_its_recording_and_goes_on() {
+    let mut server = Server::publishing();
+    let status = Status::new(StatusCode::RecordStart, "recording");
+    server.machine.notify_publisher(stream(1), &status).unwrap();
+    assert_eq!(server.replies(), ["5/1 onStatus 0 NetStream.Record.Start"]);
+    server.send_raw(&crate::scripted::raw(4, crate::scripted::AUDIO, 1, vec![1]));
+    let events = server.events();
+    assert!(
+        events.iter().all(|event| event.starts_with("media 1 ")) && events.len() == 1,
+        "{events:?}"
+    );
+    let unknown = server.machine.notify_publisher(stream(7), &status);
+    assert!(matches!(unknown, Err(ProtocolError::WrongStream { stream: found, .. }) if found == stream(7)));
+}
+
+#[test]
 fn a_server_that_closes_says_so() {
     let mut server = Server::publishing();
     server.machine.close().unwrap();
