@@ -27,7 +27,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What a listener yields.
 type Accepted = io::Result<(TcpStream, SocketAddr)>;
 
-/// Accepts connections and runs a [`ServerSession`] for each.
+/// Accepts connections and runs a [`ServerSession`](crate::ServerSession) for each.
 ///
 /// ```no_run
 /// use rtmp_server::{Observers, Relay, Server};

@@ -40,14 +40,15 @@ impl RecordConfig {
         self
     }
 
-    /// How long messages may gather before they are given to the system, all at once. Default: one second.
+    /// How long messages may gather before they are given to the system, all at once; at most an hour. Default: one
+    /// second.
     ///
     /// What has been given to the system is in the file even if the process is killed. With zero each message is given
     /// at once, and a killed process loses at most the one that it is writing. That wakes a thread for every message,
     /// which costs about twice as much as all that is done for a live stream of low bit rate.
     #[must_use]
     pub fn write_interval(mut self, interval: Duration) -> Self {
-        self.write_interval = interval;
+        self.write_interval = interval.min(Duration::from_secs(3600));
         self
     }
 

@@ -366,6 +366,31 @@ mod tests {
         assert_eq!(take(&queue), (vec![], 2));
     }
 
+    /// With an hour to wait, a test that waits does not end.
+    #[test]
+    fn what_has_gathered_is_taken_before_its_time_if_it_is_much_or_the_last() {
+        let config = config()
+            .write_interval(Duration::from_secs(3600))
+            .max_queue_messages(8);
+        let queue = Queue::new(&config);
+        queue.push(&keyframe(0));
+        queue.push(&frame(40));
+        assert_eq!(take(&queue).0, [0, 40]);
+        queue.push(&frame(80));
+        queue.close();
+        assert_eq!(take(&queue).0, [80]);
+    }
+
+    #[test]
+    fn what_comes_within_the_interval_is_taken_together() {
+        let config = config().write_interval(Duration::from_millis(1));
+        let queue = Queue::new(&config);
+        queue.push(&keyframe(0));
+        queue.push(&frame(40));
+        queue.push(&frame(80));
+        assert_eq!(take(&queue).0, [0, 40, 80]);
+    }
+
     #[test]
     fn an_abandoned_queue_holds_nothing() {
         let queue = queue(8);
