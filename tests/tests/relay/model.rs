@@ -1,7 +1,7 @@
 //! Any number of players and publishers that come, go and stall as they like, beside a model of what each player may
 //! get.
 //!
-//! Publishers, a stand-in and time take random steps; hundreds of players within the process and some behind sessions
+//! Publishers and time take random steps; hundreds of players within the process and some behind sessions
 //! join, read as much as they like, and leave. Each message carries its place in the order in which all of them went
 //! on air, so that a player's sequence says by itself what it has missed.
 
