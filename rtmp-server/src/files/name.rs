@@ -30,6 +30,7 @@ pub struct MediaName {
     directory: String,
     stem: String,
     segment: Option<u32>,
+    extension: &'static str,
 }
 
 /// A name that no file is for.
@@ -66,6 +67,7 @@ pub enum NamePart {
 /// Leaves room for the number of a segment and the extension in the 255 bytes that file systems allow.
 const MAX_COMPONENT_LEN: usize = 230;
 const EXTENSION: &str = ".flv";
+const MP4_EXTENSION: &str = ".mp4";
 /// Stands before the number of a segment. It is never part of an encoded name.
 const SEGMENT_MARK: char = '@';
 const SEGMENT_DIGITS: usize = 6;
@@ -81,7 +83,18 @@ impl MediaName {
             directory: component(app, NamePart::App)?,
             stem: component(stream_name, NamePart::StreamName)?,
             segment: None,
+            extension: EXTENSION,
         })
+    }
+
+    /// The MP4 file of the same stream: `name.mp4`.
+    #[must_use]
+    pub fn mp4(&self) -> Self {
+        Self {
+            segment: None,
+            extension: MP4_EXTENSION,
+            ..self.clone()
+        }
     }
 
     /// The file of a later segment of the same stream: `name@000002.flv`. The first, number 1, has no number.
@@ -125,12 +138,13 @@ impl MediaName {
         match self.segment {
             Some(number) => {
                 format!(
-                    "{}{SEGMENT_MARK}{number:0digits$}{EXTENSION}",
+                    "{}{SEGMENT_MARK}{number:0digits$}{}",
                     self.stem,
+                    self.extension,
                     digits = SEGMENT_DIGITS
                 )
             }
-            None => format!("{}{EXTENSION}", self.stem),
+            None => format!("{}{}", self.stem, self.extension),
         }
     }
 
@@ -324,6 +338,13 @@ mod tests {
         assert_eq!(name.segment(1), name);
         assert_eq!(name.segment(2).path(), PathBuf::from("live/cam@000002.flv"));
         assert_eq!(name.segment(u32::MAX).file(), "cam@4294967295.flv");
+    }
+
+    #[test]
+    fn a_stream_may_have_an_mp4_file_too() {
+        let name = MediaName::new("live", "Cam.mp4").unwrap();
+        assert_eq!(name.mp4().path(), PathBuf::from("live/%43am.mp4.mp4"));
+        assert_ne!(name.mp4(), name);
     }
 
     #[test]

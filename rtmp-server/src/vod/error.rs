@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rtmp_core::flv::FlvError;
 use rtmp_core::message::{Status, StatusCode};
 
+use super::Mp4Error;
 use crate::files::FileError;
 
 /// Why a recording can not be played, or not any further.
@@ -24,6 +25,9 @@ pub enum VodError {
     /// It is no FLV file that can be played.
     #[error("the FLV file is broken")]
     Flv(#[source] Arc<FlvError>),
+    /// It is no MP4 file that can be played.
+    #[error("the MP4 file can not be played")]
+    Mp4(#[from] Mp4Error),
     /// The file has become shorter while it was played; all in bytes.
     #[error("the file had {expected} bytes and has {found}")]
     Shrunk {
@@ -51,7 +55,11 @@ impl VodError {
                 }
                 _ => Status::new(StatusCode::PlayStreamNotFound, "there is no such recording"),
             },
-            Self::UnknownFormat { .. } | Self::Flv(_) => {
+            Self::Mp4(Mp4Error::NoSupportedTrack) => Status::new(
+                StatusCode::PlayNoSupportedTrackFound,
+                "nothing in the recording can be played",
+            ),
+            Self::UnknownFormat { .. } | Self::Flv(_) | Self::Mp4(_) => {
                 Status::new(StatusCode::PlayFileStructureInvalid, "the recording is broken")
             }
             Self::Shrunk { .. } => Status::new(StatusCode::PlayFailed, "the recording is being changed"),

@@ -48,6 +48,7 @@
 mod cache;
 mod error;
 mod flv;
+mod mp4;
 mod names;
 mod pacing;
 mod reader;
@@ -68,6 +69,7 @@ use rtmp_core::{MediaMessage, Timestamp};
 
 use cache::{Cache, Key};
 pub use error::VodError;
+pub use mp4::Mp4Error;
 use reader::{FileInfo, blocking};
 use source::Limit;
 pub use source::RecordedSource;

@@ -10,6 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::VodError;
 use super::flv::{FlvInfo, FlvReader};
+use super::mp4::{Mp4Info, Mp4Reader};
 
 /// How much is read at a time. A player holds no more than two of these and one message, however long the file is.
 pub(super) const BLOCK_LEN: usize = 256 << 10;
@@ -26,6 +27,7 @@ pub(super) struct Block {
 #[derive(Clone, Debug)]
 pub(super) enum FileInfo {
     Flv(Arc<FlvInfo>),
+    Mp4(Arc<Mp4Info>),
 }
 
 impl FileInfo {
@@ -36,6 +38,9 @@ impl FileInfo {
         file.take(12).read_to_end(&mut start)?;
         match start.as_slice() {
             [b'F', b'L', b'V', ..] => Ok(Self::Flv(Arc::new(FlvInfo::read(file)?))),
+            [_, _, _, _, b'f', b't', b'y', b'p', ..] | [_, _, _, _, b'm', b'o', b'o', b'v', ..] => {
+                Ok(Self::Mp4(Arc::new(Mp4Info::read(file)?)))
+            }
             _ => Err(VodError::UnknownFormat { found: start }),
         }
     }
@@ -43,18 +48,21 @@ impl FileInfo {
     pub(super) fn duration(&self) -> Option<Duration> {
         match self {
             Self::Flv(info) => info.duration(),
+            Self::Mp4(info) => info.duration(),
         }
     }
 
     pub(super) fn metadata(&self) -> Option<&MediaMessage> {
         match self {
             Self::Flv(info) => info.metadata(),
+            Self::Mp4(info) => info.metadata(),
         }
     }
 
     pub(super) fn has_video(&self) -> bool {
         match self {
             Self::Flv(info) => info.has_video(),
+            Self::Mp4(info) => info.has_video(),
         }
     }
 
@@ -62,12 +70,14 @@ impl FileInfo {
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Flv(info) => info.weight(),
+            Self::Mp4(info) => info.weight(),
         }
     }
 
     pub(super) fn reader(&self, file: File) -> Reader {
         match self {
             Self::Flv(info) => Reader::Flv(Box::new(FlvReader::new(file, Arc::clone(info)))),
+            Self::Mp4(info) => Reader::Mp4(Box::new(Mp4Reader::new(file, Arc::clone(info)))),
         }
     }
 }
@@ -76,6 +86,7 @@ impl FileInfo {
 #[derive(Debug)]
 pub(super) enum Reader {
     Flv(Box<FlvReader>),
+    Mp4(Box<Mp4Reader>),
 }
 
 impl Reader {
@@ -83,6 +94,10 @@ impl Reader {
     pub(super) async fn seek(self, position: Duration) -> Result<Self, VodError> {
         match self {
             Self::Flv(reader) => Ok(Self::Flv(Box::new(reader.seek(position).await?))),
+            Self::Mp4(mut reader) => {
+                reader.seek(position);
+                Ok(Self::Mp4(reader))
+            }
         }
     }
 
@@ -91,6 +106,7 @@ impl Reader {
         blocking(move || {
             let block = match &mut self {
                 Self::Flv(reader) => reader.read(),
+                Self::Mp4(reader) => reader.read(),
             };
             block.map(|block| (self, block))
         })
