@@ -24,6 +24,10 @@ enum Kind {
 }
 
 impl Packet {
+    pub(crate) fn is_video(&self) -> bool {
+        self.kind == Kind::Video
+    }
+
     /// Whether both are the same frame, at whatever times.
     fn is_frame(&self, other: &Self) -> bool {
         (self.kind, self.is_key, self.len, &self.hash) == (other.kind, other.is_key, other.len, &other.hash)

@@ -25,4 +25,5 @@ mod requirements;
 mod servers;
 mod tags;
 mod tls;
+mod vod;
 mod wire;

@@ -1,0 +1,241 @@
+//! Recordings that `relay` serves to real players: each gets every packet, at its time, and is told when it is over.
+
+use std::path::{Path, PathBuf};
+
+use rtmp_client::{ClientConn, ConnectRequest, Event, MediaKind, MediaMessage, PlayRequest, StatusCode};
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::frames::{assert_all, packets};
+use crate::process::{DEADLINE, Process};
+use crate::programs::{Nginx, Player, PlayerKind, Relay, clip, copy_clip, scratch};
+use crate::tags::{assert_run, coded_frames, millis, tags};
+
+/// Times in an MP4 file are no whole milliseconds.
+const ROUNDING: u64 = 1;
+
+/// A relay that plays what is in `live` of its directory.
+struct Library {
+    relay: Relay,
+    directory: TempDir,
+}
+
+impl Library {
+    async fn open() -> Self {
+        let directory = scratch();
+        std::fs::create_dir(directory.path().join("live")).expect("a directory can be made");
+        let media = directory.path().to_str().expect("a path that is text");
+        let relay = Relay::with_options(&["--listen", "127.0.0.1:0", "--media", media]).await;
+        Self { relay, directory }
+    }
+
+    /// The path of a recording.
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join("live").join(name)
+    }
+
+    fn play(&self, player: PlayerKind, options: &[&str], name: &str) -> Player {
+        let url = self.relay.url(&format!("live/{name}"));
+        player.play_with(options, &url, self.directory.path(), "played")
+    }
+
+    async fn played(&self, player: PlayerKind, options: &[&str], name: &str) -> PathBuf {
+        let Player { process, file, .. } = self.play(player, options, name);
+        process.succeeded().await;
+        file
+    }
+}
+
+/// Runs FFmpeg over the clip.
+async fn encode(options: &[&str], file: &Path) {
+    let mut command = Command::new("ffmpeg");
+    command
+        .args(["-nostdin", "-v", "error", "-i"])
+        .arg(clip())
+        .args(options)
+        .arg(file);
+    Process::start("FFmpeg", &mut command).succeeded().await;
+}
+
+#[tokio::test]
+async fn every_player_gets_an_flv_file_packet_by_packet() {
+    let library = Library::open().await;
+    std::fs::copy(clip(), library.file("clip.flv")).expect("the clip can be copied");
+    let sent = packets(&clip()).await;
+    for (player, options) in [
+        (PlayerKind::Ffmpeg, &[][..]),
+        (PlayerKind::Rtmpdump, &["--quiet"]),
+        (PlayerKind::Rtmp2src, &[]),
+        (PlayerKind::Pull, &[]),
+    ] {
+        // rtmpdump takes a recording for incomplete whose last frame lasts some time, and ends with another exit code.
+        let Player { process, file, .. } = library.play(player, options, "clip");
+        process.ended().await;
+        let offset = assert_all(&format!("{player:?}"), &sent, &packets(&file).await, 0);
+        assert_eq!(offset, 0, "{player:?}");
+    }
+}
+
+/// What the edit lists move, both tracks or one, comes back to where it was.
+#[tokio::test]
+async fn mp4_files_of_all_layouts_are_played_packet_by_packet() {
+    let library = Library::open().await;
+    for (name, flags) in [
+        ("behind.mp4", "+bitexact"),
+        ("front.mp4", "faststart"),
+        ("fragments.mp4", "frag_keyframe+delay_moov+default_base_moof"),
+        ("short.mp4", "frag_keyframe+delay_moov"),
+    ] {
+        let option = if flags == "+bitexact" {
+            "-fflags"
+        } else {
+            "-movflags"
+        };
+        encode(&["-c", "copy", option, flags], &library.file(name)).await;
+        let received = tags(
+            &library
+                .played(PlayerKind::Pull, &[], &format!("mp4:{name}"))
+                .await,
+        );
+        for kind in [MediaKind::Video, MediaKind::Audio] {
+            let sent = coded_frames(&tags(&clip()), kind);
+            let run = assert_run(&sent, &coded_frames(&received, kind), 0, ROUNDING);
+            assert_eq!(run, 0..sent.len(), "{name} {kind:?}");
+        }
+    }
+}
+
+/// FFmpeg of this age can not read the enhanced form, so the messages are looked at themselves.
+#[tokio::test]
+async fn newer_codecs_of_mp4_files_go_out_in_the_enhanced_form() {
+    let library = Library::open().await;
+    let options = [
+        "-c:v",
+        "libx265",
+        "-x265-params",
+        "log-level=none",
+        "-c:a",
+        "libopus",
+        "-t",
+        "2",
+    ];
+    encode(&options, &library.file("film.mp4")).await;
+    let sent = packets(&library.file("film.mp4")).await;
+    let file = library.played(PlayerKind::Pull, &[], "film").await;
+    let received = tags(&file);
+    for (kind, is_video, header) in [
+        (MediaKind::Video, true, &b"\x90hvc1\x01"[..]),
+        (MediaKind::Audio, false, b"\x90OpusOpusHead\x01"),
+    ] {
+        let frames = coded_frames(&received, kind);
+        let expected = sent.iter().filter(|packet| packet.is_video() == is_video).count();
+        assert_eq!(frames.len(), expected, "{kind:?}");
+        let first = received
+            .iter()
+            .find(|message| message.kind == kind)
+            .expect("media");
+        assert!(
+            first.is_sequence_header() && first.payload.starts_with(header),
+            "{kind:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn rtmpdump_starts_stops_and_resumes_in_a_recording() {
+    let library = Library::open().await;
+    copy_clip(6, &library.file("long.flv")).await;
+    let sent = tags(&library.file("long.flv"));
+    let file = library
+        .played(PlayerKind::Rtmpdump, &["--quiet", "--start", "12"], "long")
+        .await;
+    let video = coded_frames(&tags(&file), MediaKind::Video);
+    let sent_video = coded_frames(&sent, MediaKind::Video);
+    // It counts from the position it has asked for.
+    let offset = millis(&video[0]) - 11_032;
+    let run = assert_run(&sent_video, &video, offset, 0);
+    assert_eq!(run.end, sent_video.len());
+
+    // It can go on only behind a whole tag.
+    let whole = library.played(PlayerKind::Rtmpdump, &["--quiet"], "long").await;
+    let bytes = std::fs::read(&whole).expect("the recording is there");
+    let mut cut = 13;
+    while cut < bytes.len() / 2 {
+        let [len @ ..] = [0, bytes[cut + 1], bytes[cut + 2], bytes[cut + 3]];
+        cut += 15 + u32::from_be_bytes(len) as usize;
+    }
+    std::fs::write(&whole, &bytes[..cut]).expect("the recording can be cut");
+    let resumed = library
+        .played(PlayerKind::Rtmpdump, &["--quiet", "--resume"], "long")
+        .await;
+    assert_all(
+        "rtmpdump",
+        &packets(&library.file("long.flv")).await,
+        &packets(&resumed).await,
+        0,
+    );
+}
+
+#[tokio::test]
+async fn pull_gets_a_part_from_a_keyframe_on() {
+    let library = Library::open().await;
+    copy_clip(6, &library.file("long.flv")).await;
+    copy_clip(6, &library.file("film.mp4")).await;
+    for (name, file) in [("long", "long.flv"), ("mp4:film.mp4", "film.mp4")] {
+        let options = ["--start", "12.5", "--duration", "3"];
+        let received = tags(&library.played(PlayerKind::Pull, &options, name).await);
+        let video = coded_frames(&received, MediaKind::Video);
+        let sent = coded_frames(&tags(&library.file("long.flv")), MediaKind::Video);
+        let first = sent
+            .iter()
+            .position(|frame| frame.payload == video[0].payload)
+            .expect("a frame of the clip");
+        let keyframes = sent.iter().filter(|frame| frame.is_keyframe());
+        let before = keyframes.filter(|frame| millis(frame) <= 12_500).count();
+        // The clip repeats every 5 s, and so do its keyframes.
+        assert_eq!(first, (before - 1) % 5 * 25, "{file}");
+        assert_eq!(video.len(), 75, "{file}");
+    }
+}
+
+/// The codes of all statuses about a recording that is played to its end, each once.
+async fn statuses(url: &str) -> Vec<StatusCode> {
+    let conn = ClientConn::dial(url).await.expect("the server listens");
+    conn.connect(ConnectRequest::default()).await.expect("it accepts");
+    let mut events = conn.events();
+    let stream = conn.create_stream().await.expect("it has streams");
+    let request = PlayRequest::new("clip.flv").duration(std::time::Duration::from_secs(60));
+    let mut playback = stream.play(request).await.expect("it plays");
+    let all = async { while let Ok(Some(MediaMessage { .. })) = playback.recv().await {} };
+    timeout(DEADLINE, all).await.expect("the recording ends");
+    let mut codes = Vec::new();
+    let told = async {
+        while let Some(event) = events.recv().await {
+            if let Event::Status { status, .. } = event {
+                if !codes.contains(&status.code) {
+                    codes.push(status.code.clone());
+                }
+                if status.code == StatusCode::PlayStop {
+                    break;
+                }
+            }
+        }
+    };
+    timeout(DEADLINE, told)
+        .await
+        .expect("the server says that it stops");
+    codes
+}
+
+#[tokio::test]
+async fn the_statuses_come_in_the_order_of_nginx() {
+    let (library, nginx) = (Library::open().await, Nginx::start().await);
+    std::fs::copy(clip(), library.file("clip.flv")).expect("the clip can be copied");
+    std::fs::copy(clip(), nginx.recording("clip.flv")).expect("the clip can be copied");
+    let theirs = statuses(&nginx.url("vod")).await;
+    let mut ours = statuses(&library.relay.url("live")).await;
+    // It does not say this one, which belongs before the start.
+    assert_eq!(ours.remove(0), StatusCode::PlayReset);
+    assert_eq!(ours, theirs);
+}
