@@ -147,6 +147,7 @@
 //! | a name with its query | 1024 bytes | `onStatus` of level error | [`ConnLimits::max_name_len`](rtmp_core::conn::ConnLimits::max_name_len) |
 //! | calls to a client that wait to be sent, or for their answers | 64 each | [`CallError::TooMany`] | |
 //! | unread answers of a client | 64 KiB | nothing more is read from it | |
+//! | playlists of a connection | 64 entries | `onStatus` of level error | |
 //! | how far a player may be behind | 8 MiB, 10 s | it skips | [`RelayConfig`](relay::RelayConfig) |
 //! | what is kept for a player that misses nothing, or no sound | 32 MiB | [`CloseReason::TooSlow`], or a gap | [`RelayConfig`](relay::RelayConfig) |
 //! | the newest group of pictures | 32 MiB, 20 s, 16,384 messages | joiners wait for a keyframe | [`RelayConfig`](relay::RelayConfig) |
@@ -174,6 +175,11 @@
 //! task and within the time of the handshake; nobody waits for it.
 //!
 //! A balancer in front says by the [PROXY protocol](proxy) whose connection it passes on.
+//!
+//! # Recordings
+//!
+//! With the feature `files`, which is off by default, `rtmp_server::vod` plays FLV and MP4 files, alone or beside live
+//! streams of the same names: with start, duration, playlist, seek and pause, as far ahead as each player wants to hold.
 //!
 //! # Other transports, other sources
 //!

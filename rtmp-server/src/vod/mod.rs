@@ -24,7 +24,8 @@
 //!
 //! # What a player gets
 //!
-//! - Metadata, the headers of all tracks, then the media with their own times.
+//! - Metadata, the headers of all tracks, then the media with their own times; from a start other than 0, with times
+//!   that begin with 0 there, and so do the positions of its seeks.
 //! - A start or a seek goes to the last keyframe that is not behind the position, or to audio if there is no video. For
 //!   a player that has said with `connect` that it seeks by itself (`videoFunction` 1), video commands mark the frames
 //!   from there to the position, which it is to decode and not to show. Beyond the end is the last keyframe.
@@ -35,15 +36,23 @@
 //!
 //! # Names
 //!
-//! `flv:name`, `name` and `name.flv` are the same file.
+//! `flv:name`, `name.flv` and `name` are one file, `mp4:name`, `mp4:name.mp4` and `name.mp4` another; `name` is that one
+//! if there is no FLV file.
+//!
+//! # Formats
+//!
+//! FLV with all that it may carry. MP4 with H.264, HEVC, AV1 or VP9, and AAC, MP3 or Opus, whole or in fragments, with the
+//! description in front of the media or behind; edit lists move the times. HEVC, AV1, VP9 and Opus go out in the form of
+//! Enhanced RTMP. Of several tracks of a kind the first is played. An MP4 file may have 4,000,000 samples, and a
+//! description of 128 MiB.
 //!
 //! # Files
 //!
-//! Files are read off the runtime's workers, 256 KiB at a time and one such block ahead. Playing from the beginning
-//! takes no index. The first seek takes the one in the metadata, if it is right; otherwise the headers of all tags are
-//! read, once for all players. What is known of a file is remembered for up to 256 files and 64 MiB, until the file
-//! changes. A file that is replaced or removed is played on; one that becomes shorter ends with
-//! `NetStream.Play.Failed`.
+//! Files are read off the runtime's workers, some 256 KiB at a time and one such block ahead. Playing an FLV file from the
+//! beginning takes no index. The first seek takes the one in the metadata, if it is right; otherwise the headers of all
+//! tags are read, once for all players. An MP4 file has its description read when it is opened. What is known of a file
+//! is remembered for up to 256 files and 64 MiB, until the file changes. A file that is replaced or removed is played on;
+//! one that becomes shorter ends with `NetStream.Play.Failed`.
 
 mod cache;
 mod error;

@@ -162,7 +162,7 @@ async fn rtmpdump_starts_stops_and_resumes_in_a_recording() {
     let bytes = std::fs::read(&whole).expect("the recording is there");
     let mut cut = 13;
     while cut < bytes.len() / 2 {
-        let [len @ ..] = [0, bytes[cut + 1], bytes[cut + 2], bytes[cut + 3]];
+        let len = [0, bytes[cut + 1], bytes[cut + 2], bytes[cut + 3]];
         cut += 15 + u32::from_be_bytes(len) as usize;
     }
     std::fs::write(&whole, &bytes[..cut]).expect("the recording can be cut");
