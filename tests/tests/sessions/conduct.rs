@@ -9,8 +9,8 @@ use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::ClientEvent;
 use rtmp_core::message::{Command, ConnectReply, ConnectRequest, PlayRequest, PublishRequest, StatusCode};
 use rtmp_server::{
-    CloseReason, ConnectObserver, MediaSink, Observers, PlayGrant, PlayObserver, PublishGrant,
-    PublishObserver, Relay, SessionConfig, SessionInfo, StreamInfo, Verdict,
+    CloseReason, ConnectObserver, Observers, PlayGrant, PlayObserver, PublishGrant, PublishObserver, Relay,
+    SessionConfig, SessionInfo, StreamInfo, Verdict,
 };
 use rtmp_tests::media::{audio, keyframe, metadata, video_header};
 use rtmp_tests::serve::PIPE_LEN;

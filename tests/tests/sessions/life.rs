@@ -6,8 +6,8 @@ use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::ClientEvent;
 use rtmp_core::message::{Command, ConnectReply, ConnectRequest, PublishRequest, StatusCode};
 use rtmp_server::{
-    CloseReason, ConnectObserver, MediaSink, Observers, PublishGrant, PublishObserver, Relay, SessionInfo,
-    StreamInfo, Verdict,
+    CloseReason, ConnectObserver, Observers, PublishGrant, PublishObserver, Relay, SessionInfo, StreamInfo,
+    Verdict,
 };
 use rtmp_tests::media::audio;
 use rtmp_tests::{Peer, Recorder, session};

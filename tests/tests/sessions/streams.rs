@@ -9,8 +9,7 @@ use rtmp_core::flv::{Metadata, with_set_data_frame};
 use rtmp_core::message::{Command, StatusCode};
 use rtmp_core::{MediaKind, MediaMessage, Timestamp};
 use rtmp_server::{
-    MediaSink, Observers, PlayGrant, PublishGrant, PublishObserver, Relay, Request, StreamInfo, Verdict,
-    request_channel,
+    Observers, PlayGrant, PublishGrant, PublishObserver, Relay, Request, StreamInfo, Verdict, request_channel,
 };
 use rtmp_tests::media::{audio, frame, keyframe, metadata, padded, video_header};
 use rtmp_tests::{Peer, Recorder, session};
