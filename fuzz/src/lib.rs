@@ -1,24 +1,46 @@
-//! What the fuzz targets share.
+//! The fuzz targets as plain functions, and what they share.
+//!
+//! libFuzzer runs them one by one (`fuzz_targets`), the tests of this crate replay the corpora through all of them.
 
-pub mod script;
+mod chunk_model;
+mod reads;
+mod script;
+mod targets;
 
-/// Splits the input of a target in two: a seed for [`reads`], and the bytes to be parsed.
-#[must_use]
-pub fn split_seed(data: &[u8]) -> Option<(u32, &[u8])> {
-    let (seed, bytes) = data.split_first_chunk()?;
-    Some((u32::from_be_bytes(*seed), bytes))
+use std::{env, fs};
+
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use libfuzzer_sys;
+pub use reads::{reads, split_seed};
+pub use targets::{TARGETS, Target, find};
+
+/// Makes a program of a target: libFuzzer's under cargo-fuzz, otherwise one that takes inputs from files.
+#[macro_export]
+macro_rules! target {
+    ($name:ident) => {
+        #[cfg(fuzzing)]
+        $crate::libfuzzer_sys::fuzz_target!(|input: &[u8]| ($crate::find(stringify!($name)).run)(input));
+
+        #[cfg(not(fuzzing))]
+        fn main() {
+            $crate::run_files(stringify!($name));
+        }
+    };
 }
 
-/// Cuts `bytes` into reads as a socket or a file might give them; `seed` says where. Seed 0 cuts between all bytes.
-pub fn reads(seed: u32, mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    // The low bits choose how long reads are at most, so that short and long ones both occur.
-    let longest = 1_u32 << (seed & 15);
-    let mut state = seed;
-    std::iter::from_fn(move || {
-        let len = (state >> 8) % longest + 1;
-        state = state.wrapping_mul(1_664_525).wrapping_add(seed);
-        let (read, rest) = bytes.split_at_checked(len as usize).unwrap_or((bytes, &[]));
-        bytes = rest;
-        (!read.is_empty()).then_some(read)
-    })
+/// Runs a target with each file that the command line names: a crash can be looked at with any compiler.
+///
+/// # Panics
+///
+/// If a file can not be read, or the target finds something.
+pub fn run_files(target: &str) {
+    for path in env::args_os().skip(1) {
+        let input = fs::read(&path).expect("the file can be read");
+        (find(target).run)(&input);
+        println!("{}: {} bytes, nothing found", path.display(), input.len());
+    }
 }
+
+#[cfg(test)]
+mod replay;
