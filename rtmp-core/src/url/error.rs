@@ -43,6 +43,7 @@ pub enum UrlError {
     #[error("user name and password in front of the host are not supported")]
     UserInfo,
     /// The host is missing or is no host name or address.
+    #[cfg(feature = "url")]
     #[error("invalid host in the URL")]
     InvalidHost(#[source] url::ParseError),
     /// The host is an IPv6 address without its brackets, as in `[::1]`.

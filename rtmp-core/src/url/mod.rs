@@ -11,16 +11,24 @@
 //! server's side: they read the names that `connect`, `publish` and `play` carry. Neither decodes or changes a byte
 //! of a name or query, since services compare them literally; and as these are often secrets, no `Debug`, `Display`
 //! or error shows them.
+//!
+//! [`RtmpUrl`] is there with the feature `url`, which is on by default: it needs the rules of host names in all
+//! languages, and the crates that know them.
 
+#[cfg(feature = "url")]
 mod authority;
 mod error;
 mod names;
+#[cfg(feature = "url")]
 mod rtmp_url;
+#[cfg(feature = "url")]
 mod split;
 
+#[cfg(feature = "url")]
 pub use authority::Scheme;
 pub use error::{UrlError, UrlPart};
 pub use names::{AppName, StreamName};
+#[cfg(feature = "url")]
 pub use rtmp_url::RtmpUrl;
 
 /// The longest URL accepted, and the longest app or stream name with its query, in bytes.
