@@ -19,11 +19,14 @@ fn check(url: &RtmpUrl) {
     assert_eq!(app, url.app_with_query());
     assert!(url.tc_url().ends_with(url.app_with_query()));
 
-    let public = [url.host(), url.app()].concat();
+    // A secret may look like what stands in front of it, or like the marks of what is left out.
+    let tc_url = url.tc_url();
+    let public = format!("{}/", tc_url.split('?').next().unwrap_or_default());
     for shown in [format!("{url}"), format!("{url:?}")] {
         for secret in [url.app_query(), url.stream_query(), url.stream_name()].into_iter().flatten() {
+            let is_odd = secret.len() < SECRET_LEN || secret.contains(['\u{2026}', '"']);
             assert!(
-                secret.len() < SECRET_LEN || public.contains(secret) || !shown.contains(secret),
+                is_odd || public.contains(secret) || !shown.contains(secret),
                 "{shown} shows {secret}"
             );
         }
