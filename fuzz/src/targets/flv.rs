@@ -9,8 +9,10 @@ use tokio_util::codec::Decoder;
 
 const MAX_TAG_LEN: usize = 5000;
 
+type Outcome = (Vec<Result<(u64, Tag), String>>, Irregularities);
+
 /// The tags with their offsets, and the errors in between.
-fn decode<'a>(reads: impl Iterator<Item = &'a [u8]>) -> (Vec<Result<(u64, Tag), String>>, Irregularities) {
+fn decode<'a>(reads: impl Iterator<Item = &'a [u8]>) -> Outcome {
     let mut decoder = FlvDecoder::new().with_max_tag_len(MAX_TAG_LEN);
     let mut buffer = BytesMut::new();
     let mut results = Vec::new();

@@ -47,9 +47,6 @@ pub fn run(data: &[u8]) {
         assert_eq!(server.app_query(), url.app_query());
         let whole = server.with_stream(url.stream_name_with_query().unwrap_or_default());
         assert_eq!(whole.expect("its own stream").stream_name(), url.stream_name());
-    } else if let Err(error) = RtmpUrl::parse(text) {
-        let shown = format!("{error} {error:?}");
-        assert!(text.len() < SECRET_LEN || !shown.contains(text), "{shown}");
     }
     if let Ok(url) = RtmpUrl::from_server(text) {
         check(&url);
