@@ -19,14 +19,22 @@ fn check(url: &RtmpUrl) {
     assert_eq!(app, url.app_with_query());
     assert!(url.tc_url().ends_with(url.app_with_query()));
 
-    // A secret may look like what stands in front of it, or like the marks of what is left out.
+    // A secret may look like what is shown around it, or like the marks of what is left out.
     let tc_url = url.tc_url();
-    let public = format!("{}/", tc_url.split('?').next().unwrap_or_default());
+    let server = tc_url.split('?').next().unwrap_or_default();
+    let stream_name = url.stream_name().unwrap_or_default();
+    let head: String = stream_name.chars().take(SECRET_LEN).collect();
+    let secrets = [
+        (url.app_query(), stream_name),
+        (url.stream_query(), stream_name),
+        (url.stream_name(), head.as_str()),
+    ];
     for shown in [format!("{url}"), format!("{url:?}")] {
-        for secret in [url.app_query(), url.stream_query(), url.stream_name()].into_iter().flatten() {
-            let is_odd = secret.len() < SECRET_LEN || secret.contains(['\u{2026}', '"']);
+        for (secret, next) in secrets {
+            let secret = secret.unwrap_or_default();
+            let is_odd = secret.len() < 2 * SECRET_LEN || secret.contains(['\u{2026}', '"']);
             assert!(
-                is_odd || public.contains(secret) || !shown.contains(secret),
+                is_odd || format!("{server}/{next}").contains(secret) || !shown.contains(secret),
                 "{shown} shows {secret}"
             );
         }
