@@ -184,6 +184,7 @@ impl Report for PlayersReport {
             failed,
             lost,
             starved,
+            missed_frames,
             faults,
             ..
         } = self;
@@ -198,6 +199,11 @@ impl Report for PlayersReport {
         if *starved > 0 {
             failures.push(format!(
                 "{starved} of {players} players got nothing in the time measured"
+            ));
+        }
+        if *missed_frames > 0 {
+            failures.push(format!(
+                "{missed_frames} video frames did not reach the checked players"
             ));
         }
         if *faults > 0 {
