@@ -11,11 +11,13 @@ use async_trait::async_trait;
 use bytes::BytesMut;
 use rtmp_core::conn::{ServerConfig, ServerEvent, ServerMachine};
 use rtmp_core::message::{ConnectReply, PlayRequest};
+use rtmp_core::url::RtmpUrl;
 use rtmp_core::{MediaMessage, Timestamp};
 use rtmp_examples::bench::connect::{self, ConnectOptions};
 use rtmp_examples::bench::floor::{self, FloorOptions};
 use rtmp_examples::bench::players::{self, Check, PlayersOptions};
 use rtmp_examples::bench::publishers::{self, PublishersOptions, PublishersReport};
+use rtmp_examples::bench::throughput::{self, ThroughputOptions};
 use rtmp_examples::bench::{BenchError, Report};
 use rtmp_server::{Observers, PlayGrant, PlayObserver, Relay, Server, SessionInfo, Verdict};
 use serde_json::Value;
@@ -144,8 +146,8 @@ async fn a_stream_that_is_not_the_file_is_a_fault() {
     );
 }
 
-/// Serves one player video that begins between keyframes and without sequence header, and hangs up.
-async fn faulty_server(listener: TcpListener) {
+/// Serves one player these messages, and hangs up.
+async fn serve_and_hang_up(listener: TcpListener, messages: &[MediaMessage]) {
     let (mut socket, _) = listener.accept().await.unwrap();
     let mut machine = ServerMachine::new(ServerConfig::default(), Duration::ZERO, |bytes| bytes.fill(7));
     let mut input = BytesMut::new();
@@ -156,10 +158,8 @@ async fn faulty_server(listener: TcpListener) {
                 ServerEvent::Connect(_) => machine.accept_connect(&ConnectReply::default()).unwrap(),
                 ServerEvent::Play { stream, .. } => {
                     machine.accept_play(stream).unwrap();
-                    for millis in [80, 40] {
-                        let inter_frame = &b"\x27\x01\0\0\0\0\0\0\x02\x41\x01"[..];
-                        let message = MediaMessage::video(Timestamp::from_millis(millis), inter_frame);
-                        machine.send_media(stream, &message).unwrap();
+                    for message in messages {
+                        machine.send_media(stream, message).unwrap();
                     }
                     served = true;
                 }
@@ -183,7 +183,16 @@ async fn what_a_faulty_server_does_is_reported() {
         compare: None,
         ..players(listener.local_addr().unwrap(), 1)
     };
-    let (played, ()) = tokio::join!(players::run(&options, pending()), faulty_server(listener));
+    // Video that begins between keyframes, without sequence header.
+    let inter_frame = |millis| {
+        let body = &b"\x27\x01\0\0\0\0\0\0\x02\x41\x01"[..];
+        MediaMessage::video(Timestamp::from_millis(millis), body)
+    };
+    let messages = [inter_frame(80), inter_frame(40)];
+    let (played, ()) = tokio::join!(
+        players::run(&options, pending()),
+        serve_and_hang_up(listener, &messages)
+    );
     let played = played.unwrap();
     assert_eq!(
         (played.joined, played.lost, played.failed, played.faults),
@@ -201,12 +210,46 @@ async fn what_a_faulty_server_does_is_reported() {
 }
 
 #[tokio::test]
+async fn frames_that_are_left_out_are_a_failure() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let options = PlayersOptions {
+        compare: None,
+        ..players(listener.local_addr().unwrap(), 1)
+    };
+    let header = MediaMessage::video(Timestamp::ZERO, &b"\x17\0\0\0\0\x01\x4D\x40\x1E\xFF\xE1\0\0"[..]);
+    let keyframe = |number: u32| {
+        let stamp = format!("\u{6}\u{5}\u{28}rtmp bench stamp{number:08x}{:016x}", 0);
+        let body = [
+            b"\x17\x01\0\0\0\0\0\0\x2C",
+            stamp.as_bytes(),
+            b"\x80\0\0\0\x02\x65\x01",
+        ]
+        .concat();
+        MediaMessage::video(Timestamp::from_millis(number * 40), body)
+    };
+    let messages = [header, keyframe(0), keyframe(1), keyframe(4)];
+    let (played, ()) = tokio::join!(
+        players::run(&options, pending()),
+        serve_and_hang_up(listener, &messages)
+    );
+    let played = played.unwrap();
+    assert_eq!((played.faults, played.missed_frames), (0, 2));
+    let expected = [
+        "1 of 1 players were cut off",
+        "1 x the server closed the connection",
+        "2 video frames did not reach the checked players",
+    ];
+    assert_eq!(played.failures(), expected);
+}
+
+#[tokio::test]
 async fn the_floor_serves_players_from_a_keyframe_on() {
     for merge in [0, 50] {
         let options = FloorOptions {
             listen: "127.0.0.1:0".to_owned(),
             file: PathBuf::from(CLIP),
             merge,
+            fast: false,
             max_players: 10,
         };
         let (send_address, address) = oneshot::channel();
@@ -220,6 +263,58 @@ async fn the_floor_serves_players_from_a_keyframe_on() {
         assert_eq!((played.joined, played.missed_frames), (3, 0));
         assert!(played.latency.is_some() && played.delivered_ratio.is_some());
     }
+}
+
+#[tokio::test]
+async fn one_client_publishes_to_and_plays_from_the_floor_faster_than_time() {
+    let options = FloorOptions {
+        listen: "127.0.0.1:0".to_owned(),
+        file: PathBuf::from(CLIP),
+        merge: 0,
+        fast: true,
+        max_players: 10,
+    };
+    let (send_address, address) = oneshot::channel();
+    let on_listening = |address| send_address.send(address).unwrap();
+    let measure = async {
+        let url: RtmpUrl = format!("rtmp://{}/live/cam", address.await.unwrap())
+            .parse()
+            .unwrap();
+        let options = |publish: Option<&str>| ThroughputOptions {
+            url: url.clone(),
+            publish: publish.map(PathBuf::from),
+            seconds: Duration::from_millis(500),
+            pid: None,
+        };
+        let published = throughput::run(&options(Some(CLIP)), pending()).await.unwrap();
+        let played = throughput::run(&options(None), pending()).await.unwrap();
+        (published, played)
+    };
+    let (published, played) = tokio::select! {
+        served = floor::run(&options, on_listening, pending()) => panic!("the floor ended: {served:?}"),
+        reports = measure => reports,
+    };
+    for report in [published, played] {
+        assert_eq!(report.failures(), [""; 0]);
+        // More than a round of the file, which takes ten times as long in real time.
+        assert!(
+            report.messages > CLIP_VIDEO_FRAMES + CLIP_AUDIO_FRAMES,
+            "{report}"
+        );
+        assert!(report.gigabits_per_second > 0.0, "{report}");
+    }
+}
+
+#[tokio::test]
+async fn throughput_without_a_stream_is_a_failure() {
+    let (address, _) = relay().await;
+    let url = format!("rtmp://{address}/live/nobody");
+    let played = bench(&["throughput", &url, "--seconds", "0.2", "--json"]).await;
+    assert_eq!(played.status.code(), Some(1));
+    let figures: Value = serde_json::from_slice(&played.stdout).unwrap();
+    assert_eq!(figures["messages"], 0);
+    let errors = String::from_utf8(played.stderr).unwrap();
+    assert_eq!(errors, "bench: 1 x nothing was sent or received\n");
 }
 
 #[tokio::test]

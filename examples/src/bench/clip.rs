@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rtmp_core::flv::Configuration;
+use rtmp_core::flv::{Configuration, with_set_data_frame};
 use rtmp_core::{MediaMessage, Timestamp};
 
 use super::BenchError;
@@ -135,12 +135,20 @@ impl Iterator for Rounds {
     }
 }
 
-/// Whether a message is `onMetaData`.
+/// The message as a publisher sends it: servers keep metadata for those who join later only if they are told to.
 #[must_use]
-pub(super) fn is_metadata(message: &MediaMessage) -> bool {
-    message
+pub(super) fn for_server(message: MediaMessage) -> MediaMessage {
+    let is_metadata = message
         .configurations()
-        .any(|configuration| configuration == Configuration::Metadata)
+        .any(|configuration| configuration == Configuration::Metadata);
+    if is_metadata {
+        MediaMessage {
+            payload: with_set_data_frame(&message.payload),
+            ..message
+        }
+    } else {
+        message
+    }
 }
 
 #[cfg(test)]

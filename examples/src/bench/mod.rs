@@ -5,6 +5,7 @@
 //! | [`players`] | plays one stream many times |
 //! | [`publishers`] | publishes a file under many names |
 //! | [`connect`] | opens and closes connections |
+//! | [`throughput`] | publishes or plays one stream with `rtmp-client`, as fast as it goes |
 //! | [`floor`] | serves players with nothing but writes, to compare servers with |
 //!
 //! Everything runs on one thread, so that load and server can be given a core each.
@@ -21,6 +22,7 @@ pub mod publishers;
 mod report;
 mod samples;
 mod stamp;
+pub mod throughput;
 
 use std::io;
 

@@ -55,6 +55,15 @@ impl Batch {
         self.append(message);
     }
 
+    /// The whole clip as chunks.
+    pub(super) fn whole(clip: &Clip) -> Bytes {
+        let mut batch = Self::new(clip);
+        for message in clip.messages() {
+            batch.append(message);
+        }
+        batch.wire.freeze()
+    }
+
     /// Writes all to the players that have begun, and lets those begin that can. Forgets players that are gone.
     pub(super) fn write_to(&mut self, players: &mut Vec<Player>) {
         let wire = self.wire.split().freeze();

@@ -1,8 +1,11 @@
 //! Serves players with nothing but writes: what no server can be cheaper than.
 //!
 //! Each message of a file is put into wire form once, at its time, and written to every player with one `write`, from
-//! one thread. There is no publisher, no reading, no waiting for sockets. A server that writes each message to each
-//! player on its own pays at least this; one that merges writes can be cheaper, as `--merge` shows.
+//! one thread. There is no reading, no waiting for sockets. A server that writes each message to each player on its own
+//! pays at least this; one that merges writes can be cheaper, as `--merge` shows.
+//!
+//! It is also the peer that costs a client least: `--fast` sends the file's bytes over and over, as fast as each player
+//! takes them, and what a publisher sends is thrown away as it was read.
 
 mod batch;
 mod player;
@@ -11,13 +14,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep_until};
 
 use self::batch::Batch;
-use self::player::{Player, open};
+use self::player::{Player, Role, discard, flood, open};
 use super::BenchError;
 use super::clip::{Clip, Rounds};
 use crate::descriptors::reserve_descriptors;
@@ -38,6 +42,10 @@ pub struct FloorOptions {
     /// Gather messages for so many milliseconds and write them as one
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub merge: u64,
+
+    /// Send as fast as each player takes it, not in real time; times begin anew with each round of the file
+    #[arg(long, conflicts_with = "merge")]
+    pub fast: bool,
 
     /// How many players there may be
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
@@ -63,27 +71,35 @@ pub async fn run(
     let listener = TcpListener::bind(&options.listen).await.map_err(listen_error)?;
     on_listening(listener.local_addr().map_err(listen_error)?);
     let (opened, players) = mpsc::channel(OPENED);
+    let wire = options.fast.then(|| Batch::whole(&clip));
     tokio::select! {
-        () = accept(listener, opened) => {}
+        () = accept(listener, wire, opened) => {}
         () = serve(clip, Duration::from_millis(options.merge), players) => {}
         () = stop => {}
     }
     Ok(())
 }
 
-/// Opens connections. A player that does something else than to play is not served.
-async fn accept(listener: TcpListener, opened: mpsc::Sender<Player>) {
+/// Opens connections. Players get `wire`, if there is one, or are handed on.
+async fn accept(listener: TcpListener, wire: Option<Bytes>, opened: mpsc::Sender<Player>) {
     let mut openings = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 // Without a descriptor there is nobody to serve.
-                let Ok((socket, _)) = accepted else { continue };
-                let opened = opened.clone();
+                let Ok((mut socket, _)) = accepted else { continue };
+                let (wire, opened) = (wire.clone(), opened.clone());
                 openings.spawn(async move {
-                    if let Some(player) = open(socket).await {
-                        // Fails only at the end, when nobody is served any more.
-                        let _ = opened.send(player).await;
+                    match (open(&mut socket).await, wire) {
+                        (Some(Role::Publish), _) => discard(socket).await,
+                        (Some(Role::Play), Some(wire)) => flood(socket, wire).await,
+                        (Some(Role::Play), None) => {
+                            if let Ok(player) = Player::new(socket) {
+                                // Fails only at the end, when nobody is served any more.
+                                let _ = opened.send(player).await;
+                            }
+                        }
+                        (None, _) => {}
                     }
                 });
             }

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use rtmp_core::MediaMessage;
 use rtmp_core::chunk::MessageStreamId;
-use rtmp_core::flv::with_set_data_frame;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::super::client::{Client, ClientError, Target};
-use super::super::clip::{Clip, Rounds, Stamper, is_metadata};
+use super::super::clip::{Clip, Rounds, Stamper, for_server};
 use super::super::samples::Samples;
 
 /// How much is written at once when nothing has to wait for its time.
@@ -129,13 +128,7 @@ impl Publisher {
     }
 
     fn prepare(&mut self, message: MediaMessage) -> MediaMessage {
-        if is_metadata(&message) {
-            // Servers keep metadata for those who join later only if they are told to.
-            return MediaMessage {
-                payload: with_set_data_frame(&message.payload),
-                ..message
-            };
-        }
+        let message = for_server(message);
         match &mut self.stamper {
             Some(stamper) => stamper.stamp(message),
             None => message,
