@@ -78,6 +78,12 @@ pub trait MediaSource: Send {
         StreamOrigin::Live
     }
 
+    /// Up to where the player was sent a recording, on the clock of the recording: where another one of the same content
+    /// takes over. Live streams have none.
+    fn position(&self) -> Option<Duration> {
+        None
+    }
+
     /// The player wants to hold this much ahead of what it shows. It says so at the beginning and whenever it likes;
     /// some never do. Live sources send what there is, and pass over it by default.
     fn set_buffer_length(&mut self, length: Duration) {

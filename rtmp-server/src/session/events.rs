@@ -13,7 +13,7 @@ use rtmp_core::conn::{ServerEvent, StreamOrigin};
 use rtmp_core::flv::Metadata;
 use rtmp_core::message::{
     Command, ConnectReply, ConnectRequest, MediaKind, PlayOptions, PlayRequest, PublishRequest, Shortened,
-    Status, StatusCode, TransactionId, UserControl,
+    Status, StatusCode, TransactionId, Transition, UserControl,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{Span, debug, info, trace};
@@ -227,8 +227,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         options: PlayOptions,
     ) -> Result<(), CloseReason> {
         let request = PlayRequest::new(options.name());
+        let position = self
+            .with_player(stream, |player| player.source.position())
+            .flatten();
         match self.ask_for_source(stream, request).await? {
-            Ok(player) => {
+            Ok(mut player) => {
+                if let Some(position) = position
+                    && player.source.origin() == StreamOrigin::Recorded
+                    && *options.transition() != Transition::Reset
+                {
+                    // Another recording of the same content goes on where this one is. A source that can not, begins.
+                    let _ = player.source.seek(position);
+                }
                 self.stop_play(stream, &CloseReason::Requested).await?;
                 self.begin_play(player);
                 self.machine.accept_transition(stream).map_err(protocol)

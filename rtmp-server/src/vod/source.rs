@@ -364,6 +364,16 @@ impl MediaSource for RecordedSource {
         StreamOrigin::Recorded
     }
 
+    fn position(&self) -> Option<Duration> {
+        match self.base {
+            Base::Known(base) => {
+                let end = self.played.end.wrapping_add(base);
+                Some(Duration::from_millis(end.as_millis().into()))
+            }
+            Base::OfFirst(start) => Some(start),
+        }
+    }
+
     fn set_buffer_length(&mut self, length: Duration) {
         self.pacing.set_buffer(length);
         self.timer = None;
