@@ -431,6 +431,7 @@ fn a_seek_to_nowhere_is_refused_and_a_far_one_told() {
         server.replies(),
         [
             "5/1 onStatus 0 NetStream.Seek.Notify",
+            "2/0 StreamBegin(1)",
             "5/1 onStatus 0 NetStream.Play.Start"
         ]
     );

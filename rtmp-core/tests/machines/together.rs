@@ -257,6 +257,7 @@ fn a_player_pauses_seeks_and_stops() {
             "StreamBegin(1)",
             "status 1 NetStream.Unpause.Notify",
             "status 1 NetStream.Seek.Notify",
+            "StreamBegin(1)",
             "status 1 NetStream.Play.Start",
             "status 1 NetStream.Seek.Notify",
             "status 1 NetStream.Play.Start",
