@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
 use futures::FutureExt;
 use rtmp_server::{Observers, Relay, ServerSession, SessionConfig};
 use tokio::runtime::Runtime;
@@ -75,6 +77,7 @@ fn play(criterion: &mut Criterion) {
 /// lines are slow; throughput counts every player's bytes.
 fn send(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("send");
+    group.sampling_mode(SamplingMode::Flat);
     for (name, at_once) in [("each", 1), ("gathered", usize::MAX)] {
         for count in PLAYERS {
             group.throughput(Throughput::Bytes(SECOND_LEN * count as u64));
