@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use bytes::Bytes;
-use rtmp_amf::{Date, EcmaArray, SerdeError, amf0, amf3};
+use rtmp_amf::{Amf3Error, Date, EcmaArray, SerdeError, SerdeErrorKind, amf0, amf3};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,12 @@ fn check<T: Debug>(data: &Bytes, from: From<T>, to: To<T>) {
             return;
         }
     };
-    let encoded = to(&value).expect("what was read can be written");
+    let encoded = match to(&value) {
+        Ok(encoded) => encoded,
+        // AMF3 has no place for it in an object.
+        Err(error) if matches!(error.kind(), SerdeErrorKind::Amf3(Amf3Error::EmptyName)) => return,
+        Err(error) => panic!("what was read can be written: {error}"),
+    };
     let again = from(encoded).expect("what was written can be read");
     // Text is compared, because NaN equals nothing.
     assert_eq!(format!("{again:?}"), format!("{value:?}"));
