@@ -78,7 +78,8 @@ impl Timeouts {
         self
     }
 
-    /// How long a client may be silent altogether. One that lets a write wait and then takes it is not silent.
+    /// How long a client may be silent altogether. One that lets a write wait and then takes it is not silent, nor is one
+    /// that is not read from because a [`MediaSink`](crate::MediaSink::poll_ready) takes nothing.
     #[must_use]
     pub fn idle(mut self, timeout: Duration) -> Self {
         self.idle = timeout.min(LONGEST);

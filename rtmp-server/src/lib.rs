@@ -106,12 +106,14 @@
 //! # Slow players
 //!
 //! All players of a stream share one history of its newest messages; a player is a place in it, and holds nothing of
-//! its own but what one write takes. So neither the publisher nor another player notices one that is slow.
+//! its own but what one write takes. So neither the publisher nor another player notices one that is slow, unless the
+//! application wants that.
 //!
 //! - A player that falls behind by more than [`max_lag_len`](relay::RelayConfig::max_lag_len) or
 //!   [`max_lag`](relay::RelayConfig::max_lag) goes on at the newest keyframe, after the headers that have changed
-//!   meanwhile; or it loses video and keeps the sound; or its session ends; or it is kept at any price, as
-//!   [`SlowPlayers`](relay::SlowPlayers) says for all and [`PlayGrant::player`] for one. What it was behind when it
+//!   meanwhile; or it loses video and keeps the sound; or its session ends; or it is kept at any price; or the publisher
+//!   is not read from until it has caught up; as [`SlowPlayers`](relay::SlowPlayers) says for all and
+//!   [`PlayGrant::player`] for one. What it was behind when it
 //!   joined, in the middle of a group of pictures, does not count.
 //! - It is told by `NetStream.Play.InsufficientBW`, and what it misses is counted: [`Statistics::messages_dropped`].
 //! - One that takes nothing at all is closed by the [write timeout](Timeouts::write).
@@ -137,7 +139,7 @@
 //! | from there to `connect` | 10 s | [`Deadline::Connect`] | [`Timeouts::connect`] |
 //! | neither `publish` nor `play` | 30 s | [`Deadline::Media`] | [`Timeouts::media`] |
 //! | silence of a client | 30 s | a ping | [`Timeouts::ping`] |
-//! | silence in spite of it | 60 s | [`Deadline::Idle`] | [`Timeouts::idle`] |
+//! | silence in spite of it, while we read | 60 s | [`Deadline::Idle`] | [`Timeouts::idle`] |
 //! | a write without progress | 10 s | [`Deadline::Write`] | [`Timeouts::write`] |
 //! | an observer's answer | 10 s | no | [`Timeouts::verdict`] |
 //! | a message | 10 MiB; 1 MiB before media | [`CloseReason::Protocol`] | [`ChunkLimits`](rtmp_core::chunk::ChunkLimits), [`ConnLimits`](rtmp_core::conn::ConnLimits) |

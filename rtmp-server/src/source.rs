@@ -24,6 +24,18 @@ pub trait MediaSink: Send {
     /// All messages that came in one piece have been sent: now is the time to wake whoever waits for them.
     fn flush(&mut self) {}
 
+    /// Whether the sink takes more now. While one of a session's sinks is `Pending` nothing is read from that client, so its
+    /// transport pushes back; the session otherwise goes on, and the waker of `cx` is woken when there is room. Always
+    /// ready by default.
+    ///
+    /// It is asked after [`flush`](Self::flush), before the session reads, and what was read at once is sent in any case:
+    /// up to 256 KiB of the stream and the message that they complete. Neither silence nor the end of a client is noticed
+    /// while it is not read from, so a sink should not be without limit for long.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = cx;
+        Poll::Ready(())
+    }
+
     /// Something to tell the publisher, such as `NetStream.Record.Failed`. Asked after each flush until there is nothing
     /// more.
     fn take_status(&mut self) -> Option<Status> {

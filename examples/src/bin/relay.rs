@@ -34,7 +34,8 @@ struct Options {
     join_within: Option<u64>,
 
     /// What happens to players that can not keep up: skip (to the newest keyframe), drop-video (and keep the sound),
-    /// disconnect=SECONDS (once they are so far behind), keep (and let them fall behind, up to 32 MiB)
+    /// disconnect=SECONDS (once they are so far behind), keep (and let them fall behind, up to 32 MiB), hold (and let
+    /// the publisher wait for the slowest)
     #[arg(long, value_name = "POLICY", value_parser = Slow::parse, default_value = "skip")]
     slow: Slow,
 
@@ -110,10 +111,11 @@ impl Slow {
             "skip" => (SlowPlayers::SkipToKeyframe, None),
             "drop-video" => (SlowPlayers::DropVideo, None),
             "keep" => (SlowPlayers::Keep, None),
+            "hold" => (SlowPlayers::HoldPublisher, None),
             _ => {
                 let after = text
                     .strip_prefix("disconnect=")
-                    .ok_or("skip, drop-video, disconnect=SECONDS or keep")?;
+                    .ok_or("skip, drop-video, disconnect=SECONDS, keep or hold")?;
                 (SlowPlayers::Disconnect, Some(seconds(after)?))
             }
         };

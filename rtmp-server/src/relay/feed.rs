@@ -3,7 +3,7 @@
 //! One of them is on air: its messages go to the players. Each turn on air is an epoch of the history.
 
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rtmp_core::{MediaKind, MediaMessage};
@@ -59,6 +59,12 @@ impl Feeds {
         self.stand_in.is_some() && self.on_air == self.stand_in
     }
 
+    pub(super) fn hear_publisher(&mut self) {
+        if let Some(publisher) = &mut self.publisher {
+            publisher.heard = Instant::now();
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.publisher.is_none() && self.stand_in.is_none()
     }
@@ -83,6 +89,8 @@ pub(super) struct Feed {
     id: FeedId,
     backstage: Option<Backstage>,
     spare: Vec<Option<Waker>>,
+    /// Players were too far behind when they were last woken.
+    must_wait: bool,
 }
 
 impl Feed {
@@ -93,10 +101,12 @@ impl Feed {
         session: Option<&SessionInfo>,
     ) -> Result<Self, NameTaken> {
         let config = &registry.config;
-        let (stream, id, backstage) = registry.enter(&key, |stream| {
+        let (stream, id, backstage, held) = registry.enter(&key, |stream| {
             let mut state = stream.lock();
             let silence = state.silence();
-            let StreamState { history, feeds, .. } = &mut *state;
+            let StreamState {
+                history, feeds, held, ..
+            } = &mut *state;
             if let Some(before) = &feeds.publisher {
                 let before_id = before.session.as_ref().map(SessionInfo::id);
                 // A session that names a stream twice must not throw itself out.
@@ -121,8 +131,11 @@ impl Feed {
                 feeds.on_air = Some(id);
                 history.begin(config);
             }
-            Ok((Arc::clone(stream), id, backstage))
+            Ok((Arc::clone(stream), id, backstage, held.take()))
         })?;
+        if let Some(before) = held {
+            before.wake();
+        }
         let mut feed = Self::new(registry, key, stream, id, backstage);
         feed.wake_players();
         Ok(feed)
@@ -157,6 +170,7 @@ impl Feed {
             id,
             backstage,
             spare: Vec::new(),
+            must_wait: false,
         }
     }
 
@@ -198,7 +212,21 @@ impl Feed {
 
     /// Wakes the players for what was pushed.
     pub(super) fn wake_players(&mut self) {
-        self.stream.wake(&mut self.spare);
+        self.must_wait = self.stream.wake(&mut self.spare);
+    }
+
+    /// Ready unless players for which it is on air are to be waited for.
+    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.must_wait {
+            return Poll::Ready(());
+        }
+        let mut state = self.stream.lock();
+        if state.feeds.on_air == Some(self.id) && state.readers.still_hold(&state.history) {
+            state.held = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        self.must_wait = false;
+        Poll::Ready(())
     }
 }
 
@@ -207,7 +235,10 @@ impl Drop for Feed {
         let id = self.id;
         self.registry.leave(&self.key, &self.stream, |stream| {
             let mut state = stream.lock();
-            let feeds = &mut state.feeds;
+            let StreamState { feeds, held, .. } = &mut *state;
+            if feeds.on_air == Some(id) {
+                *held = None;
+            }
             feeds.publisher.take_if(|publisher| publisher.id == id);
             feeds.stand_in.take_if(|stand_in| *stand_in == id);
             feeds.on_air.take_if(|on_air| *on_air == id);
@@ -258,9 +289,7 @@ impl Backstage {
         match self.part {
             Part::StandIn => feeds.publisher.is_none() && (message.is_keyframe() || !self.has_video),
             Part::Publisher if feeds.is_publisher(id) => {
-                if let Some(publisher) = &mut feeds.publisher {
-                    publisher.heard = Instant::now();
-                }
+                feeds.hear_publisher();
                 let has_no_video = || !self.has_video && self.since.elapsed() >= NO_VIDEO_AFTER;
                 feeds.on_air.is_none() || message.is_keyframe() || has_no_video()
             }
@@ -273,7 +302,8 @@ impl Backstage {
 impl StreamState {
     /// How long the publisher has sent nothing.
     fn silence(&self) -> Duration {
-        let Some(publisher) = &self.feeds.publisher else {
+        // One that is not read from is not to blame.
+        let Some(publisher) = self.feeds.publisher.as_ref().filter(|_| self.held.is_none()) else {
             return Duration::ZERO;
         };
         let is_on_air = self.feeds.on_air == Some(publisher.id);

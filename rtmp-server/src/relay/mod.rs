@@ -55,12 +55,13 @@
 //! [`max_lag`](RelayConfig::max_lag), whichever comes first. Then [`SlowPlayers`] applies, for all or by a
 //! [`PlayerConfig`] for one: it goes on at the newest keyframe, which is the default; or it loses only video; or its
 //! session ends with [`CloseReason::TooSlow`](crate::CloseReason::TooSlow); or nothing is dropped for it, up to
-//! [`max_history_len`](RelayConfig::max_history_len).
+//! [`max_history_len`](RelayConfig::max_history_len); or nothing is dropped and the publisher
+//! [waits](SlowPlayers::HoldPublisher).
 //!
 //! The player is told by `NetStream.Play.InsufficientBW`, once until it has caught up, with the properties
 //! `lagMilliseconds` and `lagBytes`. What it misses is counted in its session's [`Statistics`](crate::Statistics). The
 //! policy applies when the player takes something; one that takes nothing at all is closed by its session's write
-//! timeout. Neither the publisher nor other players notice.
+//! timeout. Neither the publisher nor other players notice, but for a publisher that is to wait.
 //!
 //! The state of a stream is behind one lock, held for a few lines at a time; nothing in it is lock-free.
 //!

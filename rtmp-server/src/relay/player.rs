@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use rtmp_core::MediaMessage;
@@ -13,7 +14,7 @@ use rtmp_core::message::{MediaKind, Playable};
 use tokio::time::Sleep;
 
 use super::history::{Entry, History};
-use super::readers::PatientId;
+use super::readers::{PatientId, Readers};
 use super::registry::{Registry, StreamKey};
 use super::sleepers::SleepPlace;
 use super::slow::LagLimit;
@@ -55,6 +56,9 @@ pub(super) struct Player {
     latency: Duration,
     /// Its place among those for whom the history keeps more than for all.
     patient: Option<PatientId>,
+    /// The publisher may have to wait for it. One further down a playlist takes nothing before its turn, and that may
+    /// be never.
+    may_hold: bool,
     /// The number of the next message.
     next: u64,
     /// The publisher whose media it gets, and whether that one was there when last asked.
@@ -93,7 +97,10 @@ impl Player {
             stream.lock().readers.count += 1;
             Arc::clone(stream)
         });
-        Self::begin(registry, key, stream, None, config)
+        let mut player = Self::begin(registry, key, stream, None);
+        player.may_hold = true;
+        player.enter_with(config);
+        player
     }
 
     /// Joins a stream if it has a publisher, or if the relay lets players wait for one.
@@ -109,13 +116,9 @@ impl Player {
             state.readers.count += usize::from(served);
             served.then(|| Arc::clone(stream))
         })?;
-        Some(Self::begin(
-            registry,
-            key,
-            stream,
-            plays,
-            &PlayerConfig::default(),
-        ))
+        let mut player = Self::begin(registry, key, stream, plays);
+        player.enter_with(&PlayerConfig::default());
+        Some(player)
     }
 
     fn begin(
@@ -123,9 +126,8 @@ impl Player {
         key: StreamKey,
         stream: Arc<LiveStream>,
         plays: Option<Playable>,
-        config: &PlayerConfig,
     ) -> Self {
-        let mut player = Self {
+        Self {
             registry: Arc::clone(registry),
             key,
             stream,
@@ -133,6 +135,7 @@ impl Player {
             join_within: None,
             latency: Duration::ZERO,
             patient: None,
+            may_hold: false,
             next: 0,
             epoch: 0,
             has_publisher: false,
@@ -151,9 +154,7 @@ impl Player {
             dropped: 0,
             sleep: SleepPlace::default(),
             wait: None,
-        };
-        player.enter_with(config);
-        player
+        }
     }
 
     /// Takes its settings, and its place unless it has begun.
@@ -185,6 +186,23 @@ impl Player {
         }
         if self.limit.needs_more_than(common) {
             self.patient = Some(readers.enter_patient(self.next));
+            if self.may_hold {
+                self.hold_publisher(readers);
+            }
+        }
+        let released = state.release();
+        drop(state);
+        wake(released);
+    }
+
+    /// Lets the publisher wait for this player, if that is its policy. What it may be behind lies well within the
+    /// history: what the publisher has sent already still comes on top.
+    fn hold_publisher(&self, readers: &mut Readers) {
+        if self.limit.policy == SlowPlayers::HoldPublisher
+            && let Some(id) = self.patient
+        {
+            let bound = self.registry.config.max_history_len as u64 / 2;
+            readers.hold_beyond(id, self.limit.max.len.min(bound));
         }
     }
 
@@ -192,21 +210,30 @@ impl Player {
         let stream = Arc::clone(&self.stream);
         let mut state = stream.lock();
         let event = self.advance(&state, outlet);
+        let mut released = None;
         if let Some(patient) = self.patient {
             state.readers.move_patient(patient, self.next);
-        }
-        match event {
-            // There is no more for now, so this need not be asked for again.
-            Some(SourceEvent::Media) if self.has_all(&state) => {
-                state.sleepers.sleep(&mut self.sleep, self.latency, cx.waker());
-                return Poll::Pending;
+            if !mem::replace(&mut self.may_hold, true) {
+                self.hold_publisher(&mut state.readers);
             }
-            Some(event) => return Poll::Ready(event),
-            None => {}
+            released = state.release();
         }
-        state.sleepers.sleep(&mut self.sleep, self.latency, cx.waker());
+        let sleeps = match &event {
+            // If there is no more for now, this need not be asked for again.
+            Some(SourceEvent::Media) => self.has_all(&state),
+            Some(_) => false,
+            None => true,
+        };
+        if sleeps {
+            state.sleepers.sleep(&mut self.sleep, self.latency, cx.waker());
+        }
         drop(state);
-        self.poll_wait(cx)
+        wake(released);
+        match event {
+            Some(SourceEvent::Media) if sleeps => Poll::Pending,
+            Some(event) => Poll::Ready(event),
+            None => self.poll_wait(cx),
+        }
     }
 
     /// Whether there is nothing more to give or to tell before the publisher sends something.
@@ -228,7 +255,7 @@ impl Player {
                 return None;
             }
             // One that has gone before the next came is told of, too.
-            let event = if std::mem::take(&mut self.has_publisher) {
+            let event = if mem::take(&mut self.has_publisher) {
                 SourceEvent::Unpublished
             } else {
                 self.follow(&state.history);
@@ -331,11 +358,13 @@ impl Player {
     fn mind_lag(&mut self, history: &History) -> Option<SourceEvent> {
         let lag = self.excess(history)?;
         let leaves_out = match self.limit.policy {
-            SlowPlayers::Keep | SlowPlayers::Disconnect => return Some(SourceEvent::TooSlow(lag)),
+            SlowPlayers::Keep | SlowPlayers::HoldPublisher | SlowPlayers::Disconnect => {
+                return Some(SourceEvent::TooSlow(lag));
+            }
             SlowPlayers::SkipToKeyframe => self.skip(history),
             SlowPlayers::DropVideo => self.drop_video(history),
         };
-        let is_news = leaves_out && !std::mem::replace(&mut self.is_told, true);
+        let is_news = leaves_out && !mem::replace(&mut self.is_told, true);
         is_news.then_some(SourceEvent::Lagging(lag))
     }
 
@@ -346,7 +375,7 @@ impl Player {
         let is_lost = self.next < history.first();
         // A single message is no lag, however long it is.
         let is_newest = self.next + 1 >= history.end();
-        let is_excused = self.is_catching_up || is_newest || self.limit.policy == SlowPlayers::Keep;
+        let is_excused = self.is_catching_up || is_newest || self.limit.policy.drops_nothing();
         (is_lost || !is_excused && self.limit.is_exceeded_by(lag)).then_some(lag)
     }
 
@@ -435,20 +464,20 @@ impl MediaSource for Player {
     }
 
     fn too_slow(&self) -> Option<Lag> {
-        let gives_up = matches!(self.limit.policy, SlowPlayers::Keep | SlowPlayers::Disconnect);
-        if self.paused || !gives_up {
+        if self.paused || !self.limit.policy.gives_up() {
             return None;
         }
         self.excess(&self.stream.lock().history)
     }
 
     fn take_dropped(&mut self) -> u64 {
-        std::mem::take(&mut self.dropped)
+        mem::take(&mut self.dropped)
     }
 }
 
 impl Drop for Player {
     fn drop(&mut self) {
+        let mut released = None;
         self.registry.leave(&self.key, &self.stream, |stream| {
             let mut state = stream.lock();
             state.readers.count -= 1;
@@ -456,7 +485,16 @@ impl Drop for Player {
                 state.readers.leave_patient(patient);
             }
             state.sleepers.forget(self.sleep);
+            released = state.release();
         });
+        wake(released);
+    }
+}
+
+/// Wakes a publisher, outside of all locks.
+fn wake(released: Option<Waker>) {
+    if let Some(publisher) = released {
+        publisher.wake();
     }
 }
 
@@ -534,7 +572,8 @@ impl RelayPlayer {
         }
     }
 
-    /// How far it was behind when it was given up, by [`SlowPlayers::Disconnect`] or [`SlowPlayers::Keep`].
+    /// How far it was behind when it was given up, by [`SlowPlayers::Disconnect`] or because what was next for it was
+    /// no longer there.
     #[must_use]
     pub fn too_slow(&self) -> Option<Lag> {
         self.too_slow

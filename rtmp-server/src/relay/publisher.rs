@@ -1,7 +1,9 @@
 //! Publishing from within the process.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use rtmp_core::MediaMessage;
 
@@ -28,7 +30,18 @@ impl RelayPublisher {
         Ok(Self { feed })
     }
 
-    /// Sends a message to all players. It never waits: who can not keep up falls behind on its own.
+    /// Waits until no player is too far behind by [`SlowPlayers::HoldPublisher`](super::SlowPlayers::HoldPublisher).
+    /// Without such players it is ready at once.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: it changes nothing.
+    pub async fn ready(&mut self) {
+        poll_fn(|cx| self.feed.poll_ready(cx)).await;
+    }
+
+    /// Sends a message to all players. It never waits: who can not keep up falls behind on its own. Who wants to wait
+    /// asks [`ready`](Self::ready) first.
     pub fn send(&mut self, message: MediaMessage) {
         self.feed.push(&message);
         self.feed.wake_players();
@@ -42,6 +55,10 @@ impl MediaSink for RelayPublisher {
 
     fn flush(&mut self) {
         self.feed.wake_players();
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.feed.poll_ready(cx)
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) struct StreamState {
     pub(super) feeds: Feeds,
     pub(super) readers: Readers,
     pub(super) sleepers: Sleepers,
+    /// The publisher, if it waits for its players.
+    pub(super) held: Option<Waker>,
 }
 
 impl LiveStream {
@@ -30,16 +32,30 @@ impl LiveStream {
     }
 
     /// Wakes the players that wait, or sees to it that they are woken in time. The list of sleepers is handed back and
-    /// forth, so that waking allocates nothing once it has grown.
-    pub(super) fn wake(self: &Arc<Self>, spare: &mut Vec<Option<Waker>>) {
-        self.lock().sleepers.note_media(spare, self);
+    /// forth, so that waking allocates nothing once it has grown. Returns whether the publisher has to wait for some.
+    pub(super) fn wake(self: &Arc<Self>, spare: &mut Vec<Option<Waker>>) -> bool {
+        let mut state = self.lock();
+        state.sleepers.note_media(spare, self);
+        let must_wait = state.readers.hold(&state.history);
+        drop(state);
         for sleeper in spare.drain(..).flatten() {
             sleeper.wake();
         }
+        must_wait
     }
 }
 
 impl StreamState {
+    /// Takes the publisher that waits no longer, to be woken.
+    pub(super) fn release(&mut self) -> Option<Waker> {
+        if self.held.is_none() || self.readers.still_hold(&self.history) {
+            return None;
+        }
+        // Its silence was not its own.
+        self.feeds.hear_publisher();
+        self.held.take()
+    }
+
     pub(super) fn is_unused(&self) -> bool {
         self.feeds.is_empty() && self.readers.count == 0
     }

@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -67,6 +68,8 @@ pub(super) struct Driver<T> {
     pinged: bool,
     /// The machine takes no input until more of its output is written.
     held_up: bool,
+    /// A sink takes nothing, so the client is not read from and can not be heard.
+    is_deaf: bool,
     /// The deadline of the stage before media.
     stage: Option<(Deadline, Instant)>,
     timer: Pin<Box<Sleep>>,
@@ -157,6 +160,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             blocked_since: None,
             pinged: false,
             held_up: false,
+            is_deaf: false,
             stage: Some(stage),
             timer: Box::pin(tokio::time::sleep_until(stage.1)),
             disposed,
@@ -205,12 +209,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         loop {
             self.handle_events().await?;
             match poll_fn(|cx| self.poll_io(cx)).await? {
-                Woken::Received => {
-                    self.last_heard = Instant::now();
-                    if std::mem::take(&mut self.pinged) {
-                        self.set_timer();
-                    }
-                }
+                Woken::Received => self.hear(),
                 Woken::Unblocked => {}
                 Woken::Deadline => self.check_deadlines()?,
                 Woken::Asked => self.handle_requests(),
@@ -275,11 +274,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         if self.poll_disposed(cx).is_ready() {
             return Poll::Ready(Err(self.info.dispose_reason()));
         }
+        let takes_media = self.poll_sinks(cx).is_ready();
         if !self.held_up {
             if self.info.requests().has_some() {
                 return Poll::Ready(Ok(Woken::Asked));
             }
-            if let Poll::Ready(read) = self.poll_read(cx) {
+            if takes_media && let Poll::Ready(read) = self.poll_read(cx) {
                 return Poll::Ready(read.map(|()| Woken::Received));
             }
         } else if self.machine.has_room() {
@@ -289,6 +289,32 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             return Poll::Ready(Ok(Woken::Deadline));
         }
         Poll::Pending
+    }
+
+    /// Whether all sinks take more. The client's silence counts from when they do.
+    fn poll_sinks(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let sinks = self
+            .publications
+            .iter_mut()
+            .flat_map(|publication| &mut publication.sinks);
+        for sink in sinks {
+            if sink.poll_ready(cx).is_pending() {
+                self.is_deaf = true;
+                return Poll::Pending;
+            }
+        }
+        if mem::take(&mut self.is_deaf) {
+            self.hear();
+        }
+        Poll::Ready(())
+    }
+
+    /// The client has given a sign of life, or could give none.
+    fn hear(&mut self) {
+        self.last_heard = Instant::now();
+        if mem::take(&mut self.pinged) {
+            self.set_timer();
+        }
     }
 
     /// Whether someone ends the session. The token behind it takes a lock, and this is asked for every message that a
@@ -458,7 +484,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             return Err(CloseReason::TimedOut(Deadline::Write));
         }
         if self.last_heard + timeouts.idle <= now {
-            return Err(CloseReason::TimedOut(Deadline::Idle));
+            if !self.is_deaf {
+                return Err(CloseReason::TimedOut(Deadline::Idle));
+            }
+            self.last_heard = now;
+            self.pinged = false;
         }
         if self.last_heard + timeouts.ping <= now && !self.pinged && self.machine.is_handshake_done() {
             self.pinged = true;

@@ -12,11 +12,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{peer, player};
 
-const POLICIES: [SlowPlayers; 4] = [
+const POLICIES: [SlowPlayers; 5] = [
     SlowPlayers::SkipToKeyframe,
     SlowPlayers::DropVideo,
     SlowPlayers::Disconnect,
     SlowPlayers::Keep,
+    SlowPlayers::HoldPublisher,
 ];
 
 fn bounded() -> RelayConfig {

@@ -2,6 +2,7 @@
 
 mod configuration;
 mod handover;
+mod hold;
 mod hostile;
 mod joining;
 mod model;

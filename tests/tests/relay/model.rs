@@ -23,11 +23,12 @@ const MAX_GOP_LEN: u64 = 60_000;
 const MAX_HISTORY_LEN: u64 = 40_000;
 const MAX_LAG: Duration = Duration::from_secs(4);
 
-const POLICIES: [SlowPlayers; 4] = [
+const POLICIES: [SlowPlayers; 5] = [
     SlowPlayers::SkipToKeyframe,
     SlowPlayers::DropVideo,
     SlowPlayers::Disconnect,
     SlowPlayers::Keep,
+    SlowPlayers::HoldPublisher,
 ];
 
 #[derive(Clone, Debug)]
@@ -83,7 +84,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         12 => (kind, 1..10_usize, 0..1500_usize).prop_map(|(kind, count, len)| Step::Send { kind, count, len }),
         12 => (1..6_usize, 0..6_usize, 1..60_usize).prop_map(|(of, which, count)| Step::Take { of, which, count }),
-        3 => (1..30_usize, 0..4_usize, within)
+        3 => (1..30_usize, 0..5_usize, within)
             .prop_map(|(count, policy, within)| Step::Join { count, policy, within }),
         1 => (2..8_usize, 0..8_usize).prop_map(|(of, which)| Step::Leave { of, which }),
         2 => (any::<bool>(), 0..2000_u64, any::<u32>())
@@ -252,7 +253,7 @@ impl Watched {
             self.missed += missed as u64;
             let lost_sound = skipped.iter().any(|aired| aired.kind == Kind::Audio);
             match self.policy {
-                SlowPlayers::Keep | SlowPlayers::Disconnect => {
+                SlowPlayers::Keep | SlowPlayers::HoldPublisher | SlowPlayers::Disconnect => {
                     prop_assert!(false, "a gap before {} under {:?}", number, self.policy);
                 }
                 SlowPlayers::DropVideo => prop_assert!(
@@ -314,7 +315,10 @@ impl Tap {
             self.dropped += self.player.take_dropped();
             if let Some(lag) = self.player.too_slow() {
                 prop_assert!(
-                    matches!(self.watched.policy, SlowPlayers::Disconnect | SlowPlayers::Keep),
+                    matches!(
+                        self.watched.policy,
+                        SlowPlayers::Disconnect | SlowPlayers::Keep | SlowPlayers::HoldPublisher
+                    ),
                     "{:?} {}",
                     self.watched.policy,
                     lag
