@@ -29,8 +29,8 @@ pub trait MediaSink: Send {
     /// ready by default.
     ///
     /// It is asked after [`flush`](Self::flush), before the session reads, and what was read at once is sent in any case:
-    /// up to 256 KiB of the stream and the message that they complete. Neither silence nor the end of a client is noticed
-    /// while it is not read from, so a sink should not be without limit for long.
+    /// up to 512 KiB of the stream and the message that they complete. Neither silence nor the end of a client is noticed
+    /// while it is not read from, so a sink should be `Pending` for a limited time only.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let _ = cx;
         Poll::Ready(())
