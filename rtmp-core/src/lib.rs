@@ -56,7 +56,7 @@
 //! reserves no memory; what a peer can make us hold is bounded by [`chunk::ChunkLimits`] and [`conn::ConnLimits`]. Where
 //! real encoders and servers are odd, the crate follows them when reading and the specification when writing.
 
-// Nothing that comes from outside may panic: where it is read, arithmetic is checked, too.
+// Nothing that comes from outside may panic. In the modules marked below arithmetic is checked, too.
 #![cfg_attr(
     not(test),
     deny(
