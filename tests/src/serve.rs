@@ -32,6 +32,13 @@ impl RunningSession {
     pub async fn ended(self) -> CloseReason {
         self.task.await.expect("a session that does not panic")
     }
+
+    /// Drops the session where it stands.
+    pub async fn abort(self) {
+        self.task.abort();
+        // That it was aborted is what was wanted.
+        let _ = self.task.await;
+    }
 }
 
 /// Runs a session over a pipe; what is returned first is the client's end.

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, duplex};
 
 use crate::line::{Cut, ENDS, End, Recorded};
 
-const URL: &str = "rtmp://localhost/live/cam";
+pub(crate) const URL: &str = "rtmp://localhost/live/cam";
 
 /// Every byte behind the handshake, and enough within it.
 fn cuts(len: usize) -> impl Iterator<Item = usize> {
@@ -19,8 +19,11 @@ fn cuts(len: usize) -> impl Iterator<Item = usize> {
         .chain(handshake.min(len)..=len)
 }
 
-async fn publishes(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<(), Error> {
-    let conn = ClientConn::builder().from_io(io, URL).await?;
+pub(crate) async fn publishes(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<(), Error> {
+    publishes_on(ClientConn::builder().from_io(io, URL).await?).await
+}
+
+pub(crate) async fn publishes_on(conn: ClientConn) -> Result<(), Error> {
     conn.connect(ConnectRequest::default()).await?;
     let stream = conn.create_stream().await?;
     let mut publisher = stream.publish("cam", PublishKind::Live).await?;
@@ -37,7 +40,7 @@ async fn publishes(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> 
     conn.close().await
 }
 
-async fn plays(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<usize, Error> {
+pub(crate) async fn plays(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<usize, Error> {
     let conn = ClientConn::builder().from_io(io, URL).await?;
     conn.connect(ConnectRequest::default()).await?;
     let stream = conn.create_stream().await?;
