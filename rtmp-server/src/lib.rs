@@ -164,10 +164,10 @@
 //!
 //! # Cancel safety
 //!
-//! Dropping a future never leaves a task, a socket or a stream name behind. [`Server::serve`] and
+//! Dropping a future never leaves a task, a socket or a stream name behind, at whichever poll. [`Server::serve`] and
 //! [`ServerSession::run`] then close their connections at once, without closing calls; [`ServerHandle::shutdown`] and
 //! [`SessionInfo::dispose`] end them in order. [`RelayPlayer::recv`](relay::RelayPlayer::recv) and [`Requests::recv`]
-//! lose nothing. An observer's future is dropped when its time is over or the session ends, at any of its await points.
+//! lose nothing. The one that is not cancel safe is [`proxy::read_header`], which says so. An observer's future is dropped when its time is over or the session ends, at any of its await points.
 //!
 //! # RTMPS, and balancers
 //!

@@ -42,6 +42,10 @@ impl Listener {
     /// # Errors
     ///
     /// [`ServerError::Bind`] with the address and the system's reason.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if the future is dropped, nobody listens.
     pub async fn bind(address: impl ToSocketAddrs + fmt::Display) -> Result<Self, ServerError> {
         let text = address.to_string();
         let bind_error = |source| ServerError::Bind {

@@ -64,6 +64,10 @@ impl Server {
     /// # Errors
     ///
     /// [`ServerError::Bind`] with the address and the system's reason.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if the future is dropped, nobody listens.
     pub async fn bind(address: impl ToSocketAddrs + fmt::Display) -> Result<Self, ServerError> {
         Ok(Self::from_listener(Listener::bind(address).await?))
     }
