@@ -44,7 +44,7 @@
 //! FLV with all that it may carry. MP4 with H.264, HEVC, AV1 or VP9, and AAC, MP3 or Opus, whole or in fragments, with the
 //! description in front of the media or behind; edit lists move the times. HEVC, AV1, VP9 and Opus go out in the form of
 //! Enhanced RTMP. Of several tracks of a kind the first is played. An MP4 file may have 4,000,000 samples, and a
-//! description of 128 MiB.
+//! description of 128 MiB; 64 tracks that can be played are looked at. Its boxes are read by `mp4-atom`.
 //!
 //! # Files
 //!

@@ -1,12 +1,15 @@
 //! What a sample is, by its description, and the message that it becomes.
 
+use mp4_atom::esds::DecoderConfig;
+use mp4_atom::{Audio, Dops, Esds, Visual};
 use rtmp_core::flv::{
-    AudioBody, AudioCodec, AudioTrack, FrameType, MediaBodyError, SoundFormat, VideoBody, VideoCodec,
+    AudioBody, AudioCodec, AudioTrack, FourCc, FrameType, MediaBodyError, SoundFormat, VideoBody, VideoCodec,
     VideoTrack,
 };
 use rtmp_core::{MediaKind, MediaMessage, Timestamp};
 
-use super::boxes::{Boxes, Fields};
+use super::Mp4Error;
+use super::boxes::{Boxes, Mp4Box, name_of};
 
 /// A codec that RTMP can carry, with its configuration in the form that goes into a sequence header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,79 +31,71 @@ pub(super) struct Description {
     pub(super) width: u16,
     pub(super) height: u16,
     pub(super) channels: u16,
-    pub(super) sample_rate: u32,
+    pub(super) sample_rate: u16,
 }
 
-const VIDEO_FIELDS_LEN: usize = 78;
-const AUDIO_FIELDS_LEN: usize = 28;
+/// How long the configuration of a codec may be, in bytes. It goes out to each player, and has some hundred.
+const MAX_CONFIG_LEN: u64 = 64 << 10;
+
+/// How long an `esds` may be, in bytes. `mp4_atom` reads descriptors by recursion, and each takes five bytes or more.
+const MAX_ESDS_LEN: u64 = 1024;
 
 impl Description {
-    /// Reads the first sample description that means something to us (ISO/IEC 14496-12 section 8.5.2).
-    pub(super) fn read(stsd: &[u8]) -> Option<Self> {
-        let mut fields = Fields(stsd);
-        fields.version_and_flags()?;
-        fields.u32()?;
-        Boxes(fields.0).find_map(|(format, entry)| match &format {
+    /// Reads the first sample description that means something to us (ISO/IEC 14496-12 section 8.5.2). The configuration
+    /// of a video codec is taken as it stands: so it goes into a sequence header.
+    pub(super) fn read(stsd: Mp4Box<'_>) -> Result<Option<Self>, Mp4Error> {
+        // Version, flags and the number of entries.
+        let (_, mut entries) = stsd.fields::<[u8; 8]>()?;
+        let read = |entry: Mp4Box<'_>| match &entry.name.as_bytes() {
             b"avc1" | b"avc3" | b"hvc1" | b"hev1" | b"av01" | b"vp09" => Self::video(entry),
-            b"mp4a" | b".mp3" | b"Opus" => Self::audio(&format, entry),
-            _ => None,
-        })
+            b"mp4a" | b".mp3" | b"Opus" => Self::audio(entry),
+            _ => Ok(None),
+        };
+        entries.find_map(|entry| read(entry).transpose()).transpose()
     }
 
-    fn video(entry: &[u8]) -> Option<Self> {
-        let mut fields = Fields(entry);
-        fields.skip(24)?;
-        let (width, height) = (fields.u16()?, fields.u16()?);
-        let codec = Boxes(entry.get(VIDEO_FIELDS_LEN..)?).find_map(|(name, content)| match &name {
-            b"avcC" => Some(Codec::Avc(content.to_vec())),
-            b"hvcC" => Some(Codec::Video(VideoCodec::Hevc, content.to_vec())),
-            b"av1C" => Some(Codec::Video(VideoCodec::Av1, content.to_vec())),
-            b"vpcC" => Some(Codec::Video(VideoCodec::Vp9, content.to_vec())),
-            _ => None,
-        })?;
-        Some(Self {
-            codec,
-            width,
-            height,
-            channels: 0,
-            sample_rate: 0,
-        })
+    fn video(entry: Mp4Box<'_>) -> Result<Option<Self>, Mp4Error> {
+        let (visual, boxes) = entry.fields::<Visual>()?;
+        for found in boxes {
+            let with_config: fn(Vec<u8>) -> Codec = match &found.name.as_bytes() {
+                b"avcC" => Codec::Avc,
+                b"hvcC" => |config| Codec::Video(VideoCodec::Hevc, config),
+                b"av1C" => |config| Codec::Video(VideoCodec::Av1, config),
+                b"vpcC" => |config| Codec::Video(VideoCodec::Vp9, config),
+                _ => continue,
+            };
+            return Ok(Some(Self {
+                codec: with_config(found.within(MAX_CONFIG_LEN)?.content.bytes.to_vec()),
+                width: visual.width,
+                height: visual.height,
+                channels: 0,
+                sample_rate: 0,
+            }));
+        }
+        Ok(None)
     }
 
-    fn audio(format: &[u8; 4], entry: &[u8]) -> Option<Self> {
-        let mut fields = Fields(entry);
-        fields.skip(8)?;
-        // QuickTime has longer forms of the fields.
-        let extra = match fields.u16()? {
-            1 => 16,
-            2 => 36,
-            _ => 0,
+    fn audio(entry: Mp4Box<'_>) -> Result<Option<Self>, Mp4Error> {
+        let (audio, boxes) = entry.fields::<Audio>()?;
+        let is_stereo = audio.channel_count > 1;
+        let codec = match &entry.name.as_bytes() {
+            b".mp3" => Some(Codec::Mp3 { is_stereo }),
+            b"Opus" => boxes.read::<Dops>()?.map(|dops| Codec::Opus(opus_head(&dops))),
+            _ => elementary_stream(boxes)?.and_then(|stream| match stream.object_type_indication {
+                AAC => Some(Codec::Aac(
+                    stream.dec_specific.filter(|config| config.raw.len() >= 2)?.raw,
+                )),
+                MP3 | MP3_MPEG2 => Some(Codec::Mp3 { is_stereo }),
+                _ => None,
+            }),
         };
-        fields.skip(6)?;
-        let channels = fields.u16()?;
-        fields.skip(6)?;
-        let sample_rate = fields.u32()? >> 16;
-        let boxes = Boxes(entry.get(AUDIO_FIELDS_LEN + extra..)?);
-        let is_stereo = channels > 1;
-        let codec = match format {
-            b".mp3" => Codec::Mp3 { is_stereo },
-            b"Opus" => Codec::Opus(opus_head(boxes.find(b"dOps")?)?),
-            _ => {
-                let in_wave = || Boxes(boxes.find(b"wave")?).find(b"esds");
-                match elementary_stream(boxes.find(b"esds").or_else(in_wave)?)? {
-                    (AAC, config) if config.len() >= 2 => Codec::Aac(config.to_vec()),
-                    (MP3 | MP3_MPEG2, _) => Codec::Mp3 { is_stereo },
-                    _ => return None,
-                }
-            }
-        };
-        Some(Self {
+        Ok(codec.map(|codec| Self {
             codec,
             width: 0,
             height: 0,
-            channels,
-            sample_rate,
-        })
+            channels: audio.channel_count,
+            sample_rate: audio.sample_rate.integer(),
+        }))
     }
 }
 
@@ -108,65 +103,32 @@ const AAC: u8 = 0x40;
 const MP3: u8 = 0x6B;
 const MP3_MPEG2: u8 = 0x69;
 
-/// Object type and decoder configuration of an ES descriptor (ISO/IEC 14496-1 section 7.2.6).
-fn elementary_stream(esds: &[u8]) -> Option<(u8, &[u8])> {
-    const ES: u8 = 3;
-    const DECODER_CONFIG: u8 = 4;
-    const DECODER_SPECIFIC: u8 = 5;
-    let mut fields = Fields(esds);
-    fields.version_and_flags()?;
-    let mut stream = Fields(descriptor(&mut fields, ES)?);
-    stream.u16()?;
-    let flags = stream.u8()?;
-    if flags & 0x80 != 0 {
-        stream.skip(2)?;
-    }
-    if flags & 0x40 != 0 {
-        let len = stream.u8()?;
-        stream.skip(len.into())?;
-    }
-    if flags & 0x20 != 0 {
-        stream.skip(2)?;
-    }
-    let mut config = Fields(descriptor(&mut stream, DECODER_CONFIG)?);
-    let object_type = config.u8()?;
-    config.skip(12)?;
-    Some((
-        object_type,
-        descriptor(&mut config, DECODER_SPECIFIC).unwrap_or_default(),
-    ))
-}
-
-/// The content of a descriptor, whose length is in up to four groups of seven bits.
-fn descriptor<'a>(fields: &mut Fields<'a>, tag: u8) -> Option<&'a [u8]> {
-    if fields.u8()? != tag {
-        return None;
-    }
-    let mut len = 0;
-    for _ in 0..4 {
-        let byte = fields.u8()?;
-        len = len << 7 | usize::from(byte & 0x7F);
-        if byte & 0x80 == 0 {
-            break;
-        }
-    }
-    fields.take(len.min(fields.0.len()))
+/// What an `esds` says, which QuickTime has inside of a `wave` (ISO/IEC 14496-1 section 7.2.6).
+fn elementary_stream(boxes: Boxes<'_>) -> Result<Option<DecoderConfig>, Mp4Error> {
+    let name = name_of::<Esds>();
+    let in_wave = || boxes.find(FourCc::new(*b"wave"))?.boxes().find(name);
+    let Some(esds) = boxes.find(name).or_else(in_wave) else {
+        return Ok(None);
+    };
+    let esds: Esds = esds.within(MAX_ESDS_LEN)?.read()?;
+    Ok(Some(esds.es_desc.dec_config))
 }
 
 /// The head of an Ogg stream, which has the same fields as the box in another byte order (RFC 7845 section 5.1).
-fn opus_head(dops: &[u8]) -> Option<Vec<u8>> {
-    let mut fields = Fields(dops);
-    let _version = fields.u8()?;
-    let channels = fields.u8()?;
-    let (pre_skip, rate, gain) = (fields.u16()?, fields.u32()?, fields.u16()?);
+fn opus_head(dops: &Dops) -> Vec<u8> {
     let mut head = b"OpusHead\x01".to_vec();
-    head.push(channels);
-    head.extend(pre_skip.to_le_bytes());
-    head.extend(rate.to_le_bytes());
-    head.extend(gain.to_le_bytes());
-    // Mapping family, and the mapping if there is one.
-    head.extend_from_slice(fields.0);
-    (!fields.0.is_empty()).then_some(head)
+    head.push(dops.output_channel_count);
+    head.extend(dops.pre_skip.to_le_bytes());
+    head.extend(dops.input_sample_rate.to_le_bytes());
+    head.extend(dops.output_gain.to_le_bytes());
+    match &dops.channel_mapping {
+        None => head.push(0),
+        Some(mapping) => {
+            head.extend([mapping.family, mapping.stream_count, mapping.coupled_count]);
+            head.extend(&mapping.channel_mapping);
+        }
+    }
+    head
 }
 
 impl Codec {
