@@ -94,6 +94,7 @@ impl Output {
     /// Completes the file, and gives it back with its claim. One that nothing was recorded to is as it was before, or not
     /// there.
     pub(super) fn complete(mut self) -> Result<(Option<RecordedFile>, Option<Claim>), RecordError> {
+        self.recorder.release(&mut self.buffer).map_err(damaged)?;
         if self.is_to_be_renewed && self.buffer.is_empty() {
             self.discard();
             return Ok((None, None));

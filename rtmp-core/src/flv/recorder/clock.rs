@@ -26,7 +26,7 @@ struct Pace {
 }
 
 /// Audio and video may be this far out of order. A greater step back before the start is another clock.
-const MAX_DISORDER: i64 = 1000;
+pub(super) const MAX_DISORDER: i32 = 1000;
 /// A frame lasts no longer than this; what follows was a gap.
 const MAX_FRAME_DISTANCE: u64 = 1000;
 
@@ -39,12 +39,16 @@ impl Clock {
         }
     }
 
-    /// The same clock, for frames that follow on the last without gap, whatever their timestamps are.
-    pub(super) fn behind_the_last(self) -> Self {
-        Self {
-            start: self.end(),
-            last: None,
-            ..self
+    /// The frames that come follow on the last without gap, whatever their timestamps are.
+    pub(super) fn go_on_behind_the_last(&mut self) {
+        self.start = self.end();
+        self.last = None;
+    }
+
+    /// A frame of this timestamp would be the first. It may be another that comes first.
+    pub(super) fn begin(&mut self, timestamp: Timestamp) {
+        if self.last.is_none() {
+            self.last = Some((timestamp, i64::try_from(self.start).unwrap_or(i64::MAX)));
         }
     }
 
@@ -55,7 +59,7 @@ impl Clock {
             None => start,
             Some((last, millis)) => {
                 let millis = millis.saturating_add(i64::from(timestamp.signed_millis_since(last)));
-                if millis < start.saturating_sub(MAX_DISORDER) {
+                if millis < start.saturating_sub(MAX_DISORDER.into()) {
                     i64::try_from(self.latest).unwrap_or(i64::MAX)
                 } else {
                     millis
@@ -79,7 +83,7 @@ impl Clock {
             return Duration::from_millis(self.start);
         };
         let step = i64::from(timestamp.signed_millis_since(last));
-        let millis = if step.abs() <= MAX_DISORDER {
+        let millis = if step.abs() <= MAX_DISORDER.into() {
             millis.saturating_add(step)
         } else {
             millis
@@ -148,6 +152,17 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_begins_with_the_earliest_frame_keeps_disorder() {
+        let mut clock = Clock::default();
+        clock.begin(Timestamp::from_millis(990));
+        let mut at = |millis| {
+            let time = clock.frame(MediaKind::Video, Timestamp::from_millis(millis));
+            time.as_millis()
+        };
+        assert_eq!([at(1000), at(990), at(1040)], [10, 0, 50]);
+    }
+
+    #[test]
     fn a_clock_that_starts_again_goes_on_from_the_latest_time() {
         assert_eq!(
             times(MediaKind::Video, &[5_000_000, 5_000_040, 0, 40]),
@@ -192,7 +207,7 @@ mod tests {
         for millis in [7000, 7040] {
             clock.frame(MediaKind::Video, Timestamp::from_millis(millis));
         }
-        let mut clock = clock.behind_the_last();
+        clock.go_on_behind_the_last();
         let mut at = |kind, millis| clock.frame(kind, Timestamp::from_millis(millis)).as_millis();
         assert_eq!(at(MediaKind::Video, 500), 180);
         assert_eq!(at(MediaKind::Audio, 490), 180);

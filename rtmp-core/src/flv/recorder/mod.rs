@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use rtmp_amf::amf0::{Object, Value};
 
-use self::clock::Clock;
+use self::clock::{Clock, MAX_DISORDER};
 pub use self::resume::FlvResume;
 use super::header::{FLAGS_OFFSET, HEADER_LEN, PREVIOUS_TAG_SIZE_LEN};
 use super::keyframe_index::KeyframeIndex;
@@ -29,7 +29,9 @@ use crate::{MediaKind, MediaMessage, Timestamp};
 /// more keyframes than the room holds, every second entry is dropped, so the index stays even.
 ///
 /// Messages before the first coded audio or video are held until it comes, at most 64 and 1 MiB of them, so
-/// metadata and sequence headers stand in front. `@setDataFrame` is taken off, `@clearDataFrame` not recorded.
+/// metadata and sequence headers stand in front. If there are headers of both audio and video, the first frames are held
+/// as well until there are some of both, or for a second: the file begins with the earliest, which need not be the first
+/// to come. `@setDataFrame` is taken off, `@clearDataFrame` not recorded.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -59,6 +61,8 @@ pub struct FlvRecorder {
     properties: Object,
     /// What came before the first coded frame; `None` after it.
     held: Option<Held>,
+    /// There are frames in the file that were not recorded by this.
+    goes_on: bool,
     clock: Clock,
     index: KeyframeIndex,
     has: FlvHeader,
@@ -84,6 +88,51 @@ enum Opening {
 struct Held {
     messages: Vec<MediaMessage>,
     len: usize,
+    audio: Announced,
+    video: Announced,
+    /// The time of the earliest frame.
+    earliest: Option<Timestamp>,
+}
+
+/// What has come of a kind.
+#[derive(Debug, Default)]
+struct Announced {
+    has_header: bool,
+    has_frames: bool,
+}
+
+impl Held {
+    fn of_kind(&mut self, kind: MediaKind) -> Option<&mut Announced> {
+        match kind {
+            MediaKind::Audio => Some(&mut self.audio),
+            MediaKind::Video => Some(&mut self.video),
+            MediaKind::Data | MediaKind::Amf3Data => None,
+        }
+    }
+
+    /// Takes note of a message. Whether the file can not begin with it yet.
+    fn note(&mut self, message: &MediaMessage) -> bool {
+        let is_frame = message.is_coded_frames();
+        if let Some(announced) = self.of_kind(message.kind) {
+            announced.has_frames |= is_frame;
+            announced.has_header |= !is_frame && message.is_sequence_header();
+        }
+        if !is_frame {
+            return true;
+        }
+        let step = self
+            .earliest
+            .map_or(0, |earliest| message.timestamp.signed_millis_since(earliest));
+        if step.abs() > MAX_DISORDER {
+            // That is no disorder, and the file begins with what came first.
+            return false;
+        }
+        if step <= 0 {
+            self.earliest = Some(message.timestamp);
+        }
+        let is_awaited = |kind: &Announced| kind.has_header && !kind.has_frames;
+        is_awaited(&self.audio) || is_awaited(&self.video)
+    }
 }
 
 /// Bytes to write over those that stand at an offset of a recorded file.
@@ -139,6 +188,7 @@ impl FlvRecorder {
             index_capacity: DEFAULT_INDEX_CAPACITY,
             properties: Object::new(),
             held: Some(Held::default()),
+            goes_on: false,
             clock: Clock::default(),
             index: KeyframeIndex::new(DEFAULT_INDEX_CAPACITY),
             has: FlvHeader::new(false, false),
@@ -147,7 +197,7 @@ impl FlvRecorder {
     }
 
     /// Whether the first coded frame is moved to time 0 and all others with it (the default). Otherwise times are
-    /// written as they are.
+    /// written as they are; with a recorder from [`FlvResume`] they are those of the file.
     #[must_use]
     pub const fn rebase(mut self, rebase: bool) -> Self {
         self.rebase = rebase;
@@ -173,13 +223,25 @@ impl FlvRecorder {
         if message.kind.is_data() && script::is_clear_data_frame(&message.payload) {
             return Ok(());
         }
-        if self.held.is_some() {
-            if !message.is_coded_frames() && self.hold(message) {
+        if let Some(held) = &mut self.held {
+            if held.note(message) && self.hold(message) {
                 return Ok(());
             }
             self.open(dst)?;
         }
         self.write(message, dst)
+    }
+
+    /// Appends what is held, if there are frames among it: nothing follows that could be earlier.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: whatever could fail has failed in [`record`](Self::record).
+    pub fn release(&mut self, dst: &mut BytesMut) -> Result<(), FlvError> {
+        match &self.held {
+            Some(held) if held.earliest.is_some() => self.open(dst),
+            _ => Ok(()),
+        }
     }
 
     /// Appends what is still held and says what to change in the file, after `dst` has been written to its end.
@@ -220,6 +282,7 @@ impl FlvRecorder {
     fn hold(&mut self, message: &MediaMessage) -> bool {
         if message.kind.is_data()
             && message.payload.len() <= MAX_METADATA_LEN
+            && self.held.as_ref().is_some_and(|held| held.earliest.is_none())
             && let Ok(metadata) = Metadata::parse(&message.payload)
         {
             let mut properties = metadata.into_properties();
@@ -269,9 +332,24 @@ impl FlvRecorder {
             encode_tag(MediaKind::Data, Timestamp::ZERO, &payload, dst)?;
             self.offset = METADATA_OFFSET + Tag::file_len(payload.len()) as u64;
         }
-        held.messages
-            .iter()
-            .try_for_each(|message| self.write(message, dst))
+        if self.goes_on && self.rebase {
+            self.clock.go_on_behind_the_last();
+        }
+        for message in &held.messages {
+            if message.is_coded_frames() {
+                self.begin_clock(&held);
+            }
+            self.write(message, dst)?;
+        }
+        self.begin_clock(&held);
+        Ok(())
+    }
+
+    /// Nothing is earlier than the earliest frame, what stands before it included.
+    fn begin_clock(&mut self, held: &Held) {
+        if let Some(earliest) = held.earliest {
+            self.clock.begin(earliest);
+        }
     }
 
     fn write(&mut self, message: &MediaMessage, dst: &mut BytesMut) -> Result<(), FlvError> {

@@ -103,7 +103,7 @@ impl FlvResume {
         let offset = recorder.offset - PREVIOUS_TAG_SIZE_LEN as u64;
         // The last tag's size is written anew: the file may end within it.
         let size = u32::try_from(offset - self.decoder.tag_offset()).unwrap_or(0);
-        recorder.clock = recorder.clock.behind_the_last();
+        recorder.goes_on = true;
         recorder.held = Some(Held::default());
         let end = FlvPatch {
             offset,

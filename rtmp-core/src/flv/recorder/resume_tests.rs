@@ -97,6 +97,22 @@ fn what_is_appended_follows_on_the_last_frame_with_its_own_headers() {
     assert_eq!(index, [0, 40, 80, 120]);
 }
 
+/// Who knows the times of what follows gets the file that was broken off, as if it had never been.
+#[test]
+fn what_goes_on_with_the_times_of_the_file_leaves_no_seam() {
+    let frames: Vec<_> = [0, 40, 80, 130, 170].map(keyframe).into();
+    let record = |recorder: &mut FlvRecorder, frames: &[MediaMessage], file: &mut BytesMut| {
+        for message in frames {
+            recorder.record(message, file).unwrap();
+        }
+    };
+    let mut file = unfinished(&frames[..3]);
+    let mut recorder = resume(&mut file).unwrap().unwrap().rebase(false);
+    record(&mut recorder, &frames[3..], &mut file);
+    finish(recorder, &mut file);
+    assert_eq!(file, record_all(FlvRecorder::new(), &frames));
+}
+
 #[test]
 fn appending_often_is_like_recording_at_once() {
     let frames: Vec<_> = (0..60).map(|n| keyframe(n * 1000)).collect();

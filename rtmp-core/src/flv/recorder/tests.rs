@@ -128,6 +128,71 @@ fn the_first_frame_is_at_zero_and_configuration_before_it_too() {
     assert_eq!(metadata.duration().unwrap().as_millis(), 80);
 }
 
+/// A player that joins a live stream often gets audio from before its first keyframe behind it, or ahead of it.
+#[test]
+fn the_earliest_frame_is_at_zero_though_another_comes_first() {
+    let video_header = MediaMessage::video(Timestamp::ZERO, &b"\x17\0\0\0\0\x01\x64"[..]);
+    let audio_header = MediaMessage::audio(Timestamp::ZERO, &b"\xAF\0\x12\x10"[..]);
+    let audio = |millis| MediaMessage::audio(Timestamp::from_millis(millis), &b"\xAF\x01\x21"[..]);
+    let times = |frames: &[MediaMessage]| -> Vec<_> {
+        let opening = [video_header.clone(), audio_header.clone()];
+        let (metadata, messages, _) = read(&record_all(FlvRecorder::new(), &[&opening, frames].concat()));
+        assert_eq!(
+            messages[..2]
+                .iter()
+                .map(|header| header.timestamp.as_millis())
+                .max(),
+            Some(0)
+        );
+        assert_eq!(messages.len(), frames.len() + 2);
+        let keyframe = messages.iter().find(|message| message.is_keyframe()).unwrap();
+        let indexed = metadata.keyframes().unwrap()[0].time.as_millis();
+        assert_eq!(indexed, u128::from(keyframe.timestamp.as_millis()));
+        messages[2..]
+            .iter()
+            .map(|message| message.timestamp.as_millis())
+            .collect()
+    };
+    let start = 90_000;
+    let overtaken = [
+        audio(start + 300),
+        audio(start + 323),
+        keyframe(start),
+        audio(start + 346),
+    ];
+    assert_eq!(times(&overtaken), [300, 323, 0, 346]);
+    let behind = [
+        keyframe(start),
+        audio(start - 20),
+        audio(start + 3),
+        keyframe(start + 40),
+    ];
+    assert_eq!(times(&behind), [20, 0, 23, 60]);
+}
+
+#[test]
+fn frames_are_held_for_a_second_at_most_and_come_out_when_they_are_asked_for() {
+    let video_header = MediaMessage::video(Timestamp::ZERO, &b"\x17\0\0\0\0\x01\x64"[..]);
+    let audio_header = MediaMessage::audio(Timestamp::ZERO, &b"\xAF\0\x12\x10"[..]);
+    let begin = || {
+        let (mut recorder, mut file) = (FlvRecorder::new(), BytesMut::new());
+        for message in [&video_header, &audio_header, &keyframe(0), &keyframe(1000)] {
+            recorder.record(message, &mut file).unwrap();
+        }
+        assert!(file.is_empty());
+        (recorder, file)
+    };
+    let (mut recorder, mut file) = begin();
+    recorder.record(&keyframe(1040), &mut file).unwrap();
+    assert_eq!(read(&file).1.len(), 5);
+    let (mut recorder, mut file) = begin();
+    recorder.release(&mut file).unwrap();
+    assert_eq!(read(&file).1.len(), 4);
+    let mut nothing = BytesMut::new();
+    FlvRecorder::new().release(&mut nothing).unwrap();
+    assert!(nothing.is_empty());
+}
+
 #[test]
 fn without_rebasing_times_stay_and_the_duration_is_the_span() {
     let recorder = FlvRecorder::new().rebase(false);
