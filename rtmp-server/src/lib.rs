@@ -223,6 +223,7 @@ pub mod files;
 mod info;
 mod listener;
 mod observer;
+mod play_limit;
 pub mod proxy;
 #[cfg(feature = "files")]
 pub mod record;

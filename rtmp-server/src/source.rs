@@ -13,6 +13,7 @@ use rtmp_core::chunk::{FramedMessage, MessageStreamId};
 use rtmp_core::conn::{Played, ServerMachine, StreamOrigin};
 use rtmp_core::message::{MediaKind, Status, StatusCode};
 
+use crate::play_limit::PlayLimit;
 use crate::relay::{Lag, PlayerConfig};
 
 /// Takes the media of one publisher. Dropping it ends the publication, however that came.
@@ -194,6 +195,7 @@ pub struct Batch<'a> {
     pieces: &'a mut VecDeque<Piece>,
     stream: MessageStreamId,
     form: WireForm,
+    limit: Option<&'a mut PlayLimit>,
     len: usize,
 }
 
@@ -208,8 +210,15 @@ impl<'a> Batch<'a> {
             pieces,
             stream,
             form,
+            limit: None,
             len: 0,
         }
+    }
+
+    /// Takes no more than the player has asked for.
+    pub(crate) fn within(mut self, limit: Option<&'a mut PlayLimit>) -> Self {
+        self.limit = limit;
+        self
     }
 
     /// Whether the batch is large enough to be sent.
@@ -221,8 +230,11 @@ impl<'a> Batch<'a> {
     /// Adds a message that is in wire form already. If it was cut for another chunk size it is framed anew, and if
     /// the player has another stream than number 1 it is copied; neither is usual.
     pub fn push_framed(&mut self, message: &MediaMessage, framed: &FramedMessage) {
+        if !self.is_within_limit(message) {
+            return;
+        }
         if framed.chunk_size() != self.form.chunk_size || self.must_change(message) {
-            self.push(message);
+            self.frame(message);
         } else if self.stream == SHARED_STREAM {
             self.push_piece(framed.wire().clone());
         } else {
@@ -233,8 +245,18 @@ impl<'a> Batch<'a> {
     /// Adds a message, putting it into wire form. One that RTMP can not carry is left out, and AMF3 data become AMF0
     /// data for a player that did not agree to AMF3.
     pub fn push(&mut self, message: &MediaMessage) {
+        if self.is_within_limit(message) {
+            self.frame(message);
+        }
+    }
+
+    fn is_within_limit(&mut self, message: &MediaMessage) -> bool {
+        self.limit.as_mut().is_none_or(|limit| limit.takes(message))
+    }
+
+    fn frame(&mut self, message: &MediaMessage) {
         if self.must_change(message) {
-            return self.push(&message.without_amf3_envelope());
+            return self.frame(&message.without_amf3_envelope());
         }
         if let Ok(framed) = FramedMessage::new(&message.to_raw(self.stream), self.form.chunk_size) {
             self.push_piece(framed.wire().clone());

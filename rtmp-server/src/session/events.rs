@@ -20,6 +20,7 @@ use tracing::{Span, debug, info, trace};
 
 use super::driver::{Driver, Publication, protocol};
 use super::outbound::Player;
+use crate::play_limit::PlayLimit;
 use crate::{CallError, CloseReason, SessionInfo, StreamInfo, Verdict};
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
@@ -303,9 +304,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "playing");
                 let stream =
                     StreamInfo::new(self.info.clone(), stream, request.stream_name(), request.query());
+                // A recording knows itself where to end, and that it can be sought from there.
+                let limit = match source.origin() {
+                    StreamOrigin::Live => request.play_duration().map(PlayLimit::new),
+                    StreamOrigin::Recorded => None,
+                };
                 Ok(Ok(Player {
                     stream,
                     source,
+                    limit,
                     is_complete: false,
                 }))
             }

@@ -20,6 +20,7 @@ use tracing::{Span, debug};
 use super::fanout::Fanout;
 use super::outbox::Outbox;
 use super::tcp::DirectEnd;
+use crate::play_limit::PlayLimit;
 use crate::relay::Lag;
 use crate::source::WireForm;
 use crate::{Batch, MediaSource, SessionInfo, SourceEvent, StreamInfo};
@@ -28,6 +29,8 @@ use crate::{Batch, MediaSource, SessionInfo, SourceEvent, StreamInfo};
 pub(super) struct Player {
     pub(super) stream: StreamInfo,
     pub(super) source: Box<dyn MediaSource>,
+    /// How much of a live stream the client wants.
+    pub(super) limit: Option<PlayLimit>,
     /// All of it was sent, and the client may still seek.
     pub(super) is_complete: bool,
 }
@@ -114,13 +117,28 @@ impl Outbound {
             return Filled::Event(stream, event);
         }
         let mut filled = Filled::All;
-        for Player { stream, source, .. } in &mut state.players {
-            let mut batch = Batch::new(&mut state.outbox.media, stream.id(), state.form);
+        for Player {
+            stream,
+            source,
+            limit,
+            ..
+        } in &mut state.players
+        {
+            if limit.as_ref().is_some_and(PlayLimit::is_reached) {
+                return Filled::Event(stream.id(), SourceEvent::Ended);
+            }
+            let mut batch =
+                Batch::new(&mut state.outbox.media, stream.id(), state.form).within(limit.as_mut());
             let polled = source.poll_fill(&mut Context::from_waker(waker), &mut batch);
             let dropped = source.take_dropped();
             if dropped > 0 {
                 self.info.counters().count_dropped(dropped);
                 debug!(parent: &self.span, dropped, "the player is slow");
+            }
+            if limit.as_ref().is_some_and(PlayLimit::is_reached) {
+                // What it was given goes out first.
+                filled = Filled::Some;
+                continue;
             }
             match polled {
                 Poll::Pending => {}

@@ -1,6 +1,7 @@
 //! The relay: what players get, whenever they join, however slow they are, and whatever their publisher does.
 
 mod configuration;
+mod durations;
 mod handover;
 mod hold;
 mod hostile;
