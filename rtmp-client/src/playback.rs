@@ -2,10 +2,13 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::Stream;
+use rtmp_core::flv::Metadata;
 use rtmp_core::{MediaMessage, TimestampUnwrapper};
 
 use crate::error::{CloseReason, Operation, StreamEnd};
@@ -18,6 +21,14 @@ pub(crate) enum Delivery {
     Media(MediaMessage),
     /// The server has nothing more of the stream, until a publisher comes back.
     PublisherGone,
+}
+
+/// What a [`Playback`] is made of, handed over with the server's word.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    pub(crate) queue: Receiver<Delivery>,
+    /// Whether the server has said that the stream is recorded.
+    pub(crate) is_recorded: Arc<AtomicBool>,
 }
 
 /// What a [`Playback`] does when the publisher of a live stream goes.
@@ -49,14 +60,18 @@ pub struct Playback {
     when_unpublished: WhenUnpublished,
     is_publisher_gone: bool,
     is_over: bool,
+    is_recorded: Arc<AtomicBool>,
+    duration: Option<Duration>,
     clock: TimestampUnwrapper,
     time: Duration,
 }
 
 impl Playback {
-    pub(crate) fn new(stream: ClientStream, queue: Receiver<Delivery>) -> Self {
+    pub(crate) fn new(stream: ClientStream, intake: Intake) -> Self {
         Self {
-            queue,
+            queue: intake.queue,
+            is_recorded: intake.is_recorded,
+            duration: None,
             stream,
             conn: None,
             when_unpublished: WhenUnpublished::default(),
@@ -107,6 +122,20 @@ impl Playback {
         self.time
     }
 
+    /// Whether the server has said that what it plays is a recording (Stream Is Recorded, RTMP 1.0 section 7.1.7). Most
+    /// say so before they agree to play, some never; without it the stream may be live.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.is_recorded.load(Ordering::Relaxed)
+    }
+
+    /// How long the whole recording is, whatever part of it is played, if the metadata that were received say so.
+    /// [`ClientConn::stream_length`] asks the server. `None` for a live stream.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        self.duration.filter(|_| self.is_recorded())
+    }
+
     /// Stops playing: deletes the stream and waits until that is written. A playback from [`pull`](crate::pull())
     /// closes its connection as well.
     ///
@@ -153,6 +182,11 @@ impl Playback {
             match next {
                 Ok(Delivery::Media(message)) => {
                     self.is_publisher_gone = false;
+                    if message.kind.is_data()
+                        && let Ok(metadata) = Metadata::parse(&message.payload)
+                    {
+                        self.duration = metadata.duration();
+                    }
                     return Poll::Ready(Ok(message));
                 }
                 Ok(Delivery::PublisherGone) => {

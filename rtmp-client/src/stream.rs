@@ -87,7 +87,7 @@ impl ClientStream {
     /// If the future is dropped, either nothing was sent, or the stream is deleted when the server agrees.
     pub async fn play(&self, request: PlayRequest) -> Result<Playback, Error> {
         let stream = self.id;
-        let queue = self
+        let intake = self
             .link
             .request(
                 || Operation::Play,
@@ -98,7 +98,7 @@ impl ClientStream {
                 },
             )
             .await?;
-        Ok(Playback::new(self.clone(), queue))
+        Ok(Playback::new(self.clone(), intake))
     }
 
     /// Pauses playback and returns when the server says that it has (`NetStream.Pause.Notify`). Media that were under

@@ -332,7 +332,12 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 Event::StreamEof(stream)
             }
             UserControl::StreamDry(stream) => Event::StreamDry(stream),
-            UserControl::StreamIsRecorded(stream) => Event::StreamIsRecorded(stream),
+            UserControl::StreamIsRecorded(stream) => {
+                if let Some(playing) = self.playing(stream) {
+                    playing.note_recorded();
+                }
+                Event::StreamIsRecorded(stream)
+            }
             other => Event::UserControl(other),
         };
         self.shared.publish(&event);

@@ -1,6 +1,7 @@
 //! What handles ask of the driver.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rtmp_amf::amf0::Value;
@@ -17,9 +18,9 @@ use super::Driver;
 use super::streams::{Activity, Playing, Publishing, StreamEntry};
 use super::waiting::Awaited;
 use crate::error::{CloseReason, Error, Operation, StreamEnd, StreamState};
-use crate::playback::Delivery;
+use crate::playback::Intake;
 use crate::publisher::Feed;
-use crate::queue::{Receiver, queue};
+use crate::queue::queue;
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
@@ -47,7 +48,7 @@ pub(crate) enum Request {
     Play {
         stream: MessageStreamId,
         request: PlayRequest,
-        reply: Reply<Receiver<Delivery>>,
+        reply: Reply<Intake>,
     },
     Pause {
         stream: MessageStreamId,
@@ -218,7 +219,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         self.wait_for(Awaited::Publish { stream: id, reply });
     }
 
-    fn play(&mut self, id: MessageStreamId, request: &PlayRequest, reply: Reply<Receiver<Delivery>>) {
+    fn play(&mut self, id: MessageStreamId, request: &PlayRequest, reply: Reply<Intake>) {
         if self.is_play_awaited(id) {
             let (operation, state) = (Operation::Play, StreamState::Playing);
             return refuse(
@@ -239,12 +240,14 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         if let Err(error) = announced.and_then(|()| self.machine.play(id, request)) {
             return refuse(reply, self.mistake(Operation::Play, error));
         }
-        let (queue, media) = queue(self.config.media);
+        let (sender, queue) = queue(self.config.media);
+        let is_recorded = Arc::default();
         if let Some(stream) = self.stream(id) {
             // It takes the place of what was played before.
             stream.end(&StreamEnd::Finished);
-            stream.activity = Activity::Playing(Playing::new(queue));
+            stream.activity = Activity::Playing(Playing::new(sender, Arc::clone(&is_recorded)));
         }
+        let media = Intake { queue, is_recorded };
         self.wait_for(Awaited::Play {
             stream: id,
             media,

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -53,19 +54,26 @@ pub(super) struct Playing {
     /// The time of the last audio or video message.
     pub(super) position: Duration,
     pub(super) is_paused: bool,
+    /// The server has said that the stream is recorded.
+    is_recorded: Arc<AtomicBool>,
     /// What was played came to its end while a seek was under way.
     pub(super) has_stopped: bool,
 }
 
 impl Playing {
-    pub(super) fn new(queue: Sender<Delivery>) -> Self {
+    pub(super) fn new(queue: Sender<Delivery>, is_recorded: Arc<AtomicBool>) -> Self {
         Self {
             queue,
+            is_recorded,
             clock: TimestampUnwrapper::default(),
             position: Duration::ZERO,
             is_paused: false,
             has_stopped: false,
         }
+    }
+
+    pub(super) fn note_recorded(&self) {
+        self.is_recorded.store(true, Ordering::Relaxed);
     }
 
     /// Says whether there is room for another message.

@@ -10,9 +10,8 @@ use tokio::time::Instant;
 use super::{Driver, NewStream, Reply};
 use crate::config::after;
 use crate::error::{CloseReason, Error, Operation};
-use crate::playback::Delivery;
+use crate::playback::Intake;
 use crate::publisher::Feed;
-use crate::queue::Receiver;
 
 #[derive(Debug)]
 pub(super) struct Waiting {
@@ -35,8 +34,8 @@ pub(super) enum Awaited {
     Play {
         stream: MessageStreamId,
         /// Handed over with the answer, as media may come first.
-        media: Receiver<Delivery>,
-        reply: Reply<Receiver<Delivery>>,
+        media: Intake,
+        reply: Reply<Intake>,
     },
     Pause {
         stream: MessageStreamId,

@@ -145,6 +145,21 @@ impl ReconnectingPlayback {
         self.connection
     }
 
+    /// Whether the server has said that what it plays is a recording; see
+    /// [`Playback::is_recorded`](crate::Playback::is_recorded). `false` while there is no connection.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.line
+            .opened()
+            .is_some_and(|opened| opened.handle.is_recorded())
+    }
+
+    /// How long the whole recording is, if that is known; see [`Playback::duration`](crate::Playback::duration).
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        self.line.opened()?.handle.duration()
+    }
+
     /// The current connection, if there is one: its [`health`](ClientConn::health), its events.
     #[must_use]
     pub fn conn(&self) -> Option<&ClientConn> {

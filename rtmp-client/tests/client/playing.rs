@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use rtmp_client::amf0::Object;
 use rtmp_client::{
-    ClientConn, Error, MessageStreamId, Operation, PlayOptions, PlayRequest, Playback, Status, StatusCode,
-    StreamState, Transition,
+    ClientConn, Error, MediaMessage, MessageStreamId, Operation, PlayOptions, PlayRequest, Playback, Status,
+    StatusCode, StreamState, Timestamp, Transition, UserControl,
 };
 use rtmp_core::conn::ServerEvent;
+use rtmp_core::flv::Metadata;
 use rtmp_core::message::Message;
 
 use crate::support::{
@@ -188,4 +190,29 @@ async fn a_stream_is_announced_before_it_is_played_if_the_builder_says_so() {
         stream.play(PlayRequest::new("cam?token=1")).await.unwrap()
     };
     tokio::join!(client, serve);
+}
+
+#[tokio::test]
+async fn a_playback_knows_whether_it_plays_a_recording_and_how_long_that_is() {
+    for is_recorded in [true, false] {
+        let (_conn, stream, mut raw) = create_stream_raw(1).await;
+        let serve = async {
+            raw.expect("play").await;
+            if is_recorded {
+                let event = UserControl::StreamIsRecorded(stream_id(1));
+                raw.send_message(Message::UserControl(event)).await;
+            }
+            raw.send_status(1, Status::new(StatusCode::PlayStart, "")).await;
+        };
+        let (playback, ()) = tokio::join!(stream.play(PlayRequest::new("film")), serve);
+        let mut playback = playback.unwrap();
+        assert_eq!((playback.is_recorded(), playback.duration()), (is_recorded, None));
+        let metadata = Metadata::new(Object::new().with("duration", 7200.5));
+        let message = MediaMessage::data(Timestamp::ZERO, metadata.encode().unwrap());
+        let stream = stream_id(1);
+        raw.send_message(Message::Media { stream, message }).await;
+        playback.recv().await.unwrap();
+        let known = is_recorded.then(|| Duration::from_millis(7_200_500));
+        assert_eq!(playback.duration(), known);
+    }
 }
