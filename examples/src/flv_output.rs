@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::BytesMut;
 use rtmp_core::MediaMessage;
-use rtmp_core::flv::{FlvError, FlvRecorder};
-use tokio::fs::File;
+use rtmp_core::flv::{FlvError, FlvPatch, FlvRecorder};
+use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, Stdout, stdout};
 
 /// What was received is written when it is so long, in bytes, or at the next keyframe.
@@ -59,7 +59,7 @@ impl FlvOutput {
     /// # Errors
     ///
     /// [`OutputError::Create`].
-    pub async fn create(path: PathBuf) -> Result<Self, OutputError> {
+    pub async fn create(path: PathBuf, recorder: FlvRecorder) -> Result<Self, OutputError> {
         let target = if path == Path::new("-") {
             Target::Stdout(stdout())
         } else {
@@ -72,9 +72,33 @@ impl FlvOutput {
         Ok(Self {
             path,
             target,
-            recorder: FlvRecorder::new(),
+            recorder,
             buffer: BytesMut::new(),
         })
+    }
+
+    /// Goes on with a file, of which `end` mends the end.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError::Write`].
+    pub async fn resume(path: PathBuf, recorder: FlvRecorder, end: &FlvPatch) -> Result<Self, OutputError> {
+        let opened = async {
+            let mut file = OpenOptions::new().write(true).open(&path).await?;
+            write_patch(&mut file, end).await?;
+            file.flush().await?;
+            file.set_len(end.offset + end.bytes.len() as u64).await?;
+            Ok(file)
+        };
+        match opened.await {
+            Ok(file) => Ok(Self {
+                target: Target::File(file),
+                path,
+                recorder,
+                buffer: BytesMut::new(),
+            }),
+            Err(source) => Err(OutputError::Write { path, source }),
+        }
     }
 
     /// Records one message.
@@ -104,9 +128,8 @@ impl FlvOutput {
         let written = match &mut self.target {
             Target::File(file) => {
                 let patched = async {
-                    for patch in patches {
-                        file.seek(SeekFrom::Start(patch.offset)).await?;
-                        file.write_all(&patch.bytes).await?;
+                    for patch in &patches {
+                        write_patch(file, patch).await?;
                     }
                     file.flush().await
                 };
@@ -131,6 +154,11 @@ impl FlvOutput {
             source,
         })
     }
+}
+
+async fn write_patch(file: &mut File, patch: &FlvPatch) -> io::Result<()> {
+    file.seek(SeekFrom::Start(patch.offset)).await?;
+    file.write_all(&patch.bytes).await
 }
 
 impl fmt::Debug for FlvOutput {

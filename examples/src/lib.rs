@@ -7,6 +7,7 @@ mod readme {}
 
 pub mod bench;
 pub mod descriptors;
+pub mod download;
 pub mod flv_input;
 pub mod flv_inspect;
 pub mod flv_output;

@@ -18,6 +18,9 @@ pub struct Progress {
     begun: Instant,
     last_shown: Option<Instant>,
     media_time: Duration,
+    /// How long all of it is, if that is known, and how much of that was there before.
+    total: Option<Duration>,
+    done: Duration,
     bytes: u64,
     video_frames: u64,
     audio_frames: u64,
@@ -51,6 +54,8 @@ impl Progress {
             begun: Instant::now(),
             last_shown: None,
             media_time: Duration::ZERO,
+            total: None,
+            done: Duration::ZERO,
             bytes: 0,
             video_frames: 0,
             audio_frames: 0,
@@ -66,10 +71,29 @@ impl Progress {
         }
     }
 
+    /// Says something in a line that stays.
+    pub fn note(&self, what: impl fmt::Display) {
+        self.voice().note(what);
+    }
+
     /// Says things from elsewhere, while the progress goes on.
     #[must_use]
     pub fn voice(&self) -> Voice {
         Voice(self.output.clone())
+    }
+
+    /// The transfer is of media that last so long, of which `done` is there already.
+    pub fn begin(&mut self, duration: Duration, done: Duration) {
+        if self.total.replace(duration).is_none()
+            && let Output::Terminal(bar) = &self.output
+        {
+            bar.set_length(millis(duration));
+            // The template is a constant without placeholders that could be wrong.
+            if let Ok(style) = ProgressStyle::with_template("{bar:24} {percent:>3}%  {msg}") {
+                bar.set_style(style);
+            }
+        }
+        self.done = done;
     }
 
     /// Counts a message that is at `media_time` since the transfer's first.
@@ -93,6 +117,9 @@ impl Progress {
         let now = Instant::now();
         if self.last_shown.is_none_or(|last| now - last >= interval) {
             self.last_shown = Some(now);
+            if let (Output::Terminal(bar), Some(_)) = (&self.output, self.total) {
+                bar.set_position(millis(self.done + self.media_time));
+            }
             self.say(format_args!("{self}{extra}"));
         }
     }
@@ -134,17 +161,31 @@ impl Voice {
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.media_time.as_secs_f64();
         let elapsed = self.begun.elapsed().as_secs_f64().max(0.001);
         let megabits = self.bytes as f64 * 8.0 / elapsed / 1e6;
+        write!(f, "{}", Clock(self.done + self.media_time))?;
+        if let Some(total) = self.total {
+            write!(f, " of {}", Clock(total))?;
+        }
         write!(
             f,
-            "{:02}:{:02}:{:04.1}  {megabits:.2} Mb/s  {} video, {} audio frames",
-            (seconds / 3600.0) as u64,
-            (seconds / 60.0) as u64 % 60,
-            seconds % 60.0,
-            self.video_frames,
-            self.audio_frames,
+            "  {megabits:.2} Mb/s  {} video, {} audio frames",
+            self.video_frames, self.audio_frames,
         )
     }
+}
+
+/// Hours, minutes and seconds.
+struct Clock(Duration);
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs_f64();
+        let (hours, minutes) = ((seconds / 3600.0) as u64, (seconds / 60.0) as u64 % 60);
+        write!(f, "{hours:02}:{minutes:02}:{:04.1}", seconds % 60.0)
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,12 +1,14 @@
 //! Plays a stream from an RTMP server, and records it to an FLV file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use rtmp_client::reconnect::ReconnectingPlayback;
 use rtmp_client::{CloseReason, Error, MediaMessage, PlayRequest, PlayStart, RtmpUrl, WhenUnpublished};
+use rtmp_core::flv::FlvRecorder;
+use rtmp_examples::download::{Download, ResumeError};
 use rtmp_examples::flv_output::{FlvOutput, OutputError};
 use rtmp_examples::progress::Progress;
 use rtmp_examples::tls::{ClientTls, TlsOptionsError};
@@ -40,6 +42,10 @@ struct Options {
     #[arg(long, value_name = "TIMES", num_args = 0..=1, require_equals = true)]
     reconnect: Option<Option<u32>>,
 
+    /// Go on with the file of a recording's download that was broken off
+    #[arg(long, requires = "output", conflicts_with_all = ["start", "duration", "wait", "reconnect"])]
+    resume: bool,
+
     /// Show no progress
     #[arg(long)]
     quiet: bool,
@@ -59,6 +65,12 @@ enum PullError {
     Client(#[from] Error),
     #[error(transparent)]
     Output(#[from] OutputError),
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
+    #[error("only a file can be gone on with")]
+    ResumeStdout,
+    #[error("{url} is live, so nothing can go on with it")]
+    ResumeLive { url: RtmpUrl },
     #[error("no media from {url} for {seconds} s")]
     Silent { url: RtmpUrl, seconds: f64 },
     #[error("{url} ended before any media came")]
@@ -77,21 +89,48 @@ async fn main() -> ExitCode {
 
 async fn pull(options: Options) -> Result<(), PullError> {
     let mut progress = Progress::new(options.quiet);
-    let mut playback = playback(&options, &progress)?;
+    let resumed = match &options.output {
+        Some(path) if options.resume && path == Path::new("-") => return Err(PullError::ResumeStdout),
+        Some(path) if options.resume => Download::open(path).await?,
+        _ => None,
+    };
+    let start = match &resumed {
+        Some(download) => Some(download.start()),
+        None if options.resume => Some(Duration::ZERO),
+        None => options.start,
+    };
+    let mut playback = playback(&options, start, &progress)?;
     tokio::select! {
         connected = playback.connect() => connected?,
         () = stop_signal() => return Err(PullError::Empty { url: options.url }),
     }
     // Only now: a stream that is refused leaves no empty file, and does not truncate one that was there.
-    let mut output = match &options.output {
-        Some(path) => Some(FlvOutput::create(path.clone()).await?),
-        None => None,
+    let mut output = match (&options.output, resumed) {
+        (_, Some(_)) if options.resume && !playback.is_recorded() => {
+            return Err(PullError::ResumeLive { url: options.url });
+        }
+        (_, Some(download)) => Output::Resumed(Box::new(download)),
+        (Some(path), None) => {
+            // Who goes on with a recording later counts on its own times.
+            let is_whole = playback.is_recorded() && options.start.is_none();
+            let recorder = FlvRecorder::new().rebase(!is_whole);
+            Output::New(FlvOutput::create(path.clone(), recorder).await?)
+        }
+        (None, None) => Output::None,
     };
-    let received = receive(&options, &mut playback, output.as_mut(), &mut progress).await;
+    let received = receive(&options, &mut playback, &mut output, &mut progress).await;
     // Whatever happened, what was received is kept.
     let written = match output {
-        Some(output) => output.finish().await,
-        None => Ok(()),
+        Output::New(output) => output.finish().await.map_err(PullError::from),
+        Output::Resumed(download) => {
+            let has_ended = matches!(received, Ok(End::OfStream));
+            let written = download.finish(has_ended).await;
+            if has_ended && matches!(written, Ok(false)) {
+                progress.note("the file was complete already");
+            }
+            written.map(drop).map_err(PullError::from)
+        }
+        Output::None => Ok(()),
     };
     progress.finish("received");
     received?;
@@ -103,9 +142,52 @@ async fn pull(options: Options) -> Result<(), PullError> {
     Ok(())
 }
 
-fn playback(options: &Options, progress: &Progress) -> Result<ReconnectingPlayback, PullError> {
+/// Where media go.
+enum Output {
+    None,
+    New(FlvOutput),
+    Resumed(Box<Download>),
+}
+
+impl Output {
+    async fn write(&mut self, message: &MediaMessage) -> Result<(), PullError> {
+        if is_status(message) {
+            return Ok(());
+        }
+        match self {
+            Self::None => {}
+            Self::New(output) => output.write(message).await?,
+            Self::Resumed(download) => download.write(message).await?,
+        }
+        Ok(())
+    }
+}
+
+/// Whether a data message tells the player how playback goes, and is no part of the stream.
+fn is_status(message: &MediaMessage) -> bool {
+    const STATUSES: [&[u8]; 2] = [b"\x02\0\x08onStatus", b"\x02\0\x0ConPlayStatus"];
+    message.kind.is_data() && STATUSES.iter().any(|name| message.payload.starts_with(name))
+}
+
+/// Why nothing more is received.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// It has ended.
+    OfStream,
+    /// The user has seen enough.
+    OfInterest,
+}
+
+/// A recording comes as fast as it goes, and not as it is shown.
+const ALL_AT_ONCE: Duration = Duration::from_secs(36_000);
+
+fn playback(
+    options: &Options,
+    start: Option<Duration>,
+    progress: &Progress,
+) -> Result<ReconnectingPlayback, PullError> {
     let mut request = PlayRequest::new("");
-    if let Some(start) = options.start {
+    if let Some(start) = start {
         request = request.start(PlayStart::Recorded(start));
     }
     let then = if options.wait {
@@ -114,7 +196,11 @@ fn playback(options: &Options, progress: &Progress) -> Result<ReconnectingPlayba
         WhenUnpublished::End
     };
     let policy = reconnecting::policy(options.reconnect, progress);
-    let playback = ReconnectingPlayback::new(options.tls.builder()?, options.url.clone(), policy)?;
+    let mut builder = options.tls.builder()?;
+    if options.output.is_some() {
+        builder = builder.buffer_length(ALL_AT_ONCE);
+    }
+    let playback = ReconnectingPlayback::new(builder, options.url.clone(), policy)?;
     Ok(playback.request(request).when_unpublished(then))
 }
 
@@ -122,16 +208,16 @@ fn playback(options: &Options, progress: &Progress) -> Result<ReconnectingPlayba
 async fn receive(
     options: &Options,
     playback: &mut ReconnectingPlayback,
-    mut output: Option<&mut FlvOutput>,
+    output: &mut Output,
     progress: &mut Progress,
-) -> Result<(), PullError> {
+) -> Result<End, PullError> {
     let stop = stop_signal();
     tokio::pin!(stop);
     let mut first = None;
     loop {
         let connection = playback.connection();
         let next = tokio::select! {
-            () = &mut stop => return Ok(()),
+            () = &mut stop => return Ok(End::OfInterest),
             next = tokio::time::timeout(options.timeout, playback.recv()) => next,
         };
         let Ok(next) = next else {
@@ -147,21 +233,26 @@ async fn receive(
         };
         let message = match next {
             Ok(Some(message)) => message,
-            Ok(None) => return Ok(()),
-            // Many servers end a stream like this, without a word.
+            Ok(None) => return Ok(End::OfStream),
+            // Many servers end a stream like this, without a word. A download may be far from its end then.
             Err(Error::Closed {
                 reason: CloseReason::PeerClosed,
                 ..
-            }) if progress.has_media() => return Ok(()),
+            }) if progress.has_media() && !options.resume => return Ok(End::OfStream),
             Err(error) => return Err(error.into()),
         };
         let media_time = media_time(playback, &message, &mut first);
         if options.duration.is_some_and(|limit| media_time >= limit) {
-            return Ok(());
+            return Ok(End::OfInterest);
         }
-        if let Some(output) = output.as_deref_mut() {
-            output.write(&message).await?;
+        if let Some(duration) = playback.duration() {
+            let begin = options.start.unwrap_or(match output {
+                Output::Resumed(download) => download.start(),
+                _ => Duration::ZERO,
+            });
+            progress.begin(duration, begin.min(duration));
         }
+        output.write(&message).await?;
         progress.count(&message, media_time);
         progress.show("");
     }

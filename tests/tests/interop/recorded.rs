@@ -120,6 +120,29 @@ async fn pull_starts_at_a_keyframe_of_an_mp4_file() {
     starts_at_3_seconds(&nginx, "mp4:clip.mp4", "3", EDIT).await;
 }
 
+/// With an index nginx begins at the next keyframe, without one with the file.
+#[tokio::test]
+async fn pull_goes_on_with_a_download() {
+    let nginx = recorded_by_pull().await;
+    std::fs::copy(clip(), nginx.recording("clip.flv")).expect("the clip can be copied");
+    for name in ["recorded", "clip"] {
+        let directory = scratch();
+        let url = nginx.url(&format!("vod/{name}.flv"));
+        let player = PlayerKind::Pull.play(&url, directory.path(), "pulled");
+        player.process.succeeded().await;
+        let (whole, sent) = (tags(&player.file), packets(&player.file).await);
+        let bytes = std::fs::read(&player.file).expect("the download is there");
+        for cut in [bytes.len() / 5, bytes.len() / 2, bytes.len() * 9 / 10] {
+            std::fs::write(&player.file, &bytes[..cut]).expect("it can be cut");
+            let options = ["--resume"];
+            let player = PlayerKind::Pull.play_with(&options, &url, directory.path(), "pulled");
+            player.process.succeeded().await;
+            assert_eq!(tags(&player.file)[1..], whole[1..], "{name} cut at {cut}");
+            assert_all("pull", &sent, &packets(&player.file).await, 0);
+        }
+    }
+}
+
 /// `pull` counts the time of media from the first frame on.
 #[tokio::test]
 async fn pull_ends_after_the_duration_it_is_given() {

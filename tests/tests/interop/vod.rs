@@ -8,7 +8,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::frames::{assert_all, packets};
-use crate::process::{DEADLINE, Process};
+use crate::process::{DEADLINE, Ended, Process, file_grown};
 use crate::programs::{Nginx, Player, PlayerKind, Relay, clip, copy_clip, scratch};
 use crate::tags::{assert_run, coded_frames, millis, tags};
 
@@ -175,6 +175,100 @@ async fn rtmpdump_starts_stops_and_resumes_in_a_recording() {
         &packets(&resumed).await,
         0,
     );
+}
+
+/// `pull --resume` of a recording, and what it said.
+async fn resumed(library: &Library, name: &str) -> Ended {
+    let player = library.play(PlayerKind::Pull, &["--resume"], name);
+    player.process.ended().await
+}
+
+#[tokio::test]
+async fn a_download_that_was_cut_anywhere_becomes_the_whole_file() {
+    let library = Library::open().await;
+    copy_clip(6, &library.file("long.flv")).await;
+    copy_clip(6, &library.file("film.mp4")).await;
+    for (name, tolerance) in [("long", 0), ("mp4:film.mp4", ROUNDING)] {
+        let whole = library.played(PlayerKind::Pull, &[], name).await;
+        let bytes = std::fs::read(&whole).expect("the download is there");
+        let (sent, expected) = (packets(&whole).await, tags(&whole));
+        let opening = bytes.len() / 50;
+        for cut in [
+            0,
+            9,
+            700,
+            opening,
+            bytes.len() / 3,
+            bytes.len() * 2 / 3 + 1,
+            bytes.len() - 3,
+        ] {
+            std::fs::write(&whole, &bytes[..cut]).expect("it can be cut");
+            let ended = resumed(&library, name).await;
+            assert_eq!(ended.exit_code, Some(0), "{name} cut at {cut}: {}", ended.stderr);
+            let received = tags(&whole);
+            assert_eq!(received.len(), expected.len(), "{name} cut at {cut}");
+            for (received, expected) in received.iter().zip(&expected).skip(1) {
+                assert_eq!(received.payload, expected.payload, "{name} cut at {cut}");
+                let moved = millis(received).abs_diff(millis(expected));
+                assert!(moved <= tolerance, "{name} cut at {cut}: {moved} ms");
+            }
+            if tolerance == 0 {
+                assert_eq!(std::fs::read(&whole).expect("it is there").len(), bytes.len());
+                assert_eq!(assert_all("pull", &sent, &packets(&whole).await, 0), 0);
+            }
+        }
+        let ended = resumed(&library, name).await;
+        assert_eq!(ended.exit_code, Some(0));
+        assert!(
+            ended.stderr.contains("the file was complete already"),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_download_that_is_killed_again_and_again_gets_there() {
+    let library = Library::open().await;
+    copy_clip(60, &library.file("long.flv")).await;
+    let len = library
+        .file("long.flv")
+        .metadata()
+        .expect("the recording is there")
+        .len();
+    let file = library.directory.path().join("played.flv");
+    for part in 1..8 {
+        let Player { process, .. } = library.play(PlayerKind::Pull, &["--resume"], "long");
+        file_grown(&file, len * part / 12).await;
+        process.kill().await;
+    }
+    let ended = resumed(&library, "long").await;
+    assert_eq!(ended.exit_code, Some(0), "{}", ended.stderr);
+    let sent = packets(&library.file("long.flv")).await;
+    assert_eq!(assert_all("pull", &sent, &packets(&file).await, 0), 0);
+}
+
+#[tokio::test]
+async fn a_download_does_not_go_on_with_another_recording() {
+    let library = Library::open().await;
+    copy_clip(6, &library.file("long.flv")).await;
+    let whole = library.played(PlayerKind::Pull, &[], "long").await;
+    let bytes = std::fs::read(&whole).expect("the download is there");
+    let cut = &bytes[..bytes.len() / 2];
+    std::fs::write(&whole, cut).expect("it can be cut");
+    let other = ["-vf", "negate", "-c:v", "libx264", "-g", "25", "-c:a", "copy"];
+    std::fs::remove_file(library.file("long.flv")).expect("it can be replaced");
+    encode(&other, &library.file("long.flv")).await;
+    for what in ["another", "a shorter", "no"] {
+        match what {
+            "another" => {}
+            "a shorter" => drop(std::fs::copy(clip(), library.file("long.flv")).expect("a file")),
+            _ => std::fs::remove_file(library.file("long.flv")).expect("a file"),
+        }
+        let ended = resumed(&library, "long").await;
+        assert_eq!(ended.exit_code, Some(1), "{what}: {}", ended.stderr);
+        assert!(std::fs::read(&whole).expect("it is there") == cut, "{what}");
+    }
 }
 
 #[tokio::test]
