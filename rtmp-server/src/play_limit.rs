@@ -8,6 +8,9 @@ use rtmp_core::{MediaMessage, Timestamp};
 /// A longer step from one frame to the next is another clock, of the next publisher say, and counts no more than this.
 const MAX_STEP: Duration = Duration::from_secs(10);
 
+/// Audio and video overtake each other by a little, in milliseconds. More is a clock that begins again.
+const MAX_DISORDER: i32 = 1000;
+
 /// Counts the time of the media that a player gets.
 #[derive(Debug)]
 pub(crate) struct PlayLimit {
@@ -52,8 +55,7 @@ impl PlayLimit {
         let step = self
             .latest
             .map_or(0, |latest| message.timestamp.signed_millis_since(latest));
-        // Audio and video overtake each other by a little; more is a clock that begins again.
-        if step > 0 || step < -1000 || self.latest.is_none() {
+        if self.latest.is_none() || step > 0 || -step > MAX_DISORDER {
             self.latest = Some(message.timestamp);
         }
         let step = Duration::from_millis(step.max(0).unsigned_abs().into()).min(MAX_STEP);
