@@ -28,15 +28,19 @@ pub enum Amf0Error {
         /// Where it stands.
         offset: usize,
     },
-    /// More containers inside one another than [`Limits::depth`](crate::Limits::depth); decoding and encoding.
-    #[error("more than {limit} nested containers")]
+    /// More containers inside one another than [`Limits::max_depth`](crate::Limits::max_depth); decoding and encoding.
+    #[error("{depth} containers inside one another, max_depth is {limit}")]
     TooDeep {
+        /// The depth of the container that was refused; or, if a reference stands for it, of what is in it.
+        depth: usize,
         /// The limit.
         limit: usize,
     },
-    /// More values than [`Limits::values`](crate::Limits::values).
-    #[error("more than {limit} values")]
+    /// More values than [`Limits::max_values`](crate::Limits::max_values).
+    #[error("{count} values, max_values is {limit}")]
     TooManyValues {
+        /// How many there are at least.
+        count: usize,
         /// The limit.
         limit: usize,
     },
@@ -85,8 +89,8 @@ impl From<Amf3Error> for Amf0Error {
                 needed,
                 available,
             },
-            Amf3Error::TooDeep { limit } => Self::TooDeep { limit },
-            Amf3Error::TooManyValues { limit } => Self::TooManyValues { limit },
+            Amf3Error::TooDeep { depth, limit } => Self::TooDeep { depth, limit },
+            Amf3Error::TooManyValues { count, limit } => Self::TooManyValues { count, limit },
             error => Self::Amf3(error),
         }
     }
@@ -114,22 +118,28 @@ pub enum Amf3Error {
         /// Where it stands.
         offset: usize,
     },
-    /// More containers inside one another than [`Limits::depth`](crate::Limits::depth); decoding and encoding.
-    #[error("more than {limit} nested containers")]
+    /// More containers inside one another than [`Limits::max_depth`](crate::Limits::max_depth); decoding and encoding.
+    #[error("{depth} containers inside one another, max_depth is {limit}")]
     TooDeep {
+        /// The depth of the container that was refused; or, if a reference stands for it, of what is in it.
+        depth: usize,
         /// The limit.
         limit: usize,
     },
-    /// More values than [`Limits::values`](crate::Limits::values), those that references stand for included.
-    #[error("more than {limit} values")]
+    /// More values than [`Limits::max_values`](crate::Limits::max_values), those that references stand for included.
+    #[error("{count} values, max_values is {limit}")]
     TooManyValues {
+        /// How many there are at least.
+        count: usize,
         /// The limit.
         limit: usize,
     },
-    /// References stand for more bytes than [`Limits::expanded_len`](crate::Limits::expanded_len).
-    #[error("references stand for more than {limit} bytes")]
+    /// References stand for more bytes than [`Limits::max_expanded_len`](crate::Limits::max_expanded_len).
+    #[error("references stand for {len} bytes, max_expanded_len is {limit}")]
     TooLong {
-        /// The limit.
+        /// How many there are at least.
+        len: usize,
+        /// The limit in bytes.
         limit: usize,
     },
     /// A reference (AMF3 section 2.2) to something that has not been met yet.
@@ -195,5 +205,31 @@ impl fmt::Display for ReferenceKind {
             Self::Object => "object",
             Self::Traits => "traits",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_a_limit_says_which_what_was_met_and_how_much_is_allowed() {
+        let (depth, count, len) = (33, 65_537, 20 << 20);
+        let deep = "33 containers inside one another, max_depth is 32";
+        assert_eq!(Amf0Error::TooDeep { depth, limit: 32 }.to_string(), deep);
+        assert_eq!(Amf3Error::TooDeep { depth, limit: 32 }.to_string(), deep);
+        let many = "65537 values, max_values is 65536";
+        assert_eq!(
+            Amf0Error::TooManyValues { count, limit: 65_536 }.to_string(),
+            many
+        );
+        assert_eq!(
+            Amf3Error::TooManyValues { count, limit: 65_536 }.to_string(),
+            many
+        );
+        assert_eq!(
+            Amf3Error::TooLong { len, limit: 16 << 20 }.to_string(),
+            "references stand for 20971520 bytes, max_expanded_len is 16777216"
+        );
     }
 }

@@ -53,9 +53,9 @@
 //!
 //! | limit | default | error |
 //! |---|---|---|
-//! | [`depth`](Limits::depth), containers inside one another | 32, at most 256 | [`TooDeep`](Amf0Error::TooDeep) |
-//! | [`values`](Limits::values), in one list, nested ones included | 65,536 | [`TooManyValues`](Amf0Error::TooManyValues) |
-//! | [`expanded_len`](Limits::expanded_len), bytes that AMF3 references stand for | 16 MiB | [`TooLong`](Amf3Error::TooLong) |
+//! | [`max_depth`](Limits::max_depth), containers inside one another | 32, at most 256 | [`TooDeep`](Amf0Error::TooDeep) |
+//! | [`max_values`](Limits::max_values), in one list, nested ones included | 65,536 | [`TooManyValues`](Amf0Error::TooManyValues) |
+//! | [`max_expanded_len`](Limits::max_expanded_len), bytes that AMF3 references stand for | 16 MiB | [`TooLong`](Amf3Error::TooLong) |
 //!
 //! No cycle can be built and no small message unfolds into a large tree: references of AMF0 stay references
 //! ([`Value::Reference`](amf0::Value::Reference)), those of AMF3 share what they refer to and

@@ -367,7 +367,13 @@ fn a_count_of_2_to_the_28_is_an_error_before_allocation() {
 fn sealed_names_count_as_the_values_that_must_follow() {
     let mut input = [&b"\x0a"[..], &u29(100_000 << 4 | 3)].concat();
     input.resize(input.len() + 300_000, 1);
-    assert_eq!(one(&input), Err(Amf3Error::TooManyValues { limit: 65_536 }));
+    assert_eq!(
+        one(&input),
+        Err(Amf3Error::TooManyValues {
+            count: 100_001,
+            limit: 65_536
+        })
+    );
 }
 
 #[test]
@@ -472,7 +478,10 @@ fn a_class_that_never_ends_meets_the_limits() {
     };
     assert_eq!(
         with_class(b"\x0a\x07\x03C", endless),
-        Err(Amf3Error::TooManyValues { limit: 65_536 })
+        Err(Amf3Error::TooManyValues {
+            count: 65_537,
+            limit: 65_536
+        })
     );
 }
 
@@ -498,23 +507,29 @@ fn nested(depth: usize) -> Vec<u8> {
 fn containers_nest_up_to_the_limit() {
     assert!(one(&nested(32)).is_ok());
     for depth in [33, 200_000] {
-        assert_eq!(one(&nested(depth)), Err(Amf3Error::TooDeep { limit: 32 }));
+        assert_eq!(
+            one(&nested(depth)),
+            Err(Amf3Error::TooDeep { depth: 33, limit: 32 })
+        );
     }
-    let scalars_only = Limits::default().with_depth(0);
+    let scalars_only = Limits::default().max_depth(0);
     assert_eq!(within(scalars_only, b"\x0c\x01"), Ok(Bytes::new().into()));
     assert_eq!(
         within(scalars_only, &nested(1)),
-        Err(Amf3Error::TooDeep { limit: 0 })
+        Err(Amf3Error::TooDeep { depth: 1, limit: 0 })
     );
     let collections = b"\x0a\x07\x37flex.messaging.io.ArrayList".repeat(33);
-    assert_eq!(one(&collections), Err(Amf3Error::TooDeep { limit: 32 }));
+    assert_eq!(
+        one(&collections),
+        Err(Amf3Error::TooDeep { depth: 33, limit: 32 })
+    );
 }
 
 /// As much stack as the smallest common default for threads, and the build that uses most of it.
 #[test]
 fn the_deepest_value_that_can_be_decoded_is_safe_to_use() {
     let work = || {
-        let limits = Limits::default().with_depth(usize::MAX);
+        let limits = Limits::default().max_depth(usize::MAX);
         let bytes = nested(Limits::MAX_DEPTH);
         let value = within(limits, &bytes).unwrap();
         assert_eq!(value.clone(), value);
@@ -538,18 +553,18 @@ fn the_deepest_value_that_can_be_decoded_is_safe_to_use() {
 fn a_reference_is_as_deep_as_what_it_refers_to() {
     // Three arrays inside one another, then a reference to the outermost one, inside two arrays.
     let input = b"\x09\x05\x01\x09\x03\x01\x09\x03\x01\x09\x01\x01\x09\x03\x01\x09\x02";
-    let depth = |depth| within(Limits::default().with_depth(depth), input).map(drop);
+    let depth = |depth| within(Limits::default().max_depth(depth), input).map(drop);
     assert_eq!(depth(5), Ok(()));
-    assert_eq!(depth(4), Err(Amf3Error::TooDeep { limit: 4 }));
+    assert_eq!(depth(4), Err(Amf3Error::TooDeep { depth: 5, limit: 4 }));
 }
 
 #[test]
 fn a_reference_counts_as_many_values_as_what_it_refers_to() {
     // An array of: an array of two, and the same again. Seven values if it is written out.
     let input = b"\x09\x05\x01\x09\x05\x01\x01\x01\x09\x02";
-    let values = |values| within(Limits::default().with_values(values), input).map(drop);
+    let values = |values| within(Limits::default().max_values(values), input).map(drop);
     assert_eq!(values(7), Ok(()));
-    assert_eq!(values(6), Err(Amf3Error::TooManyValues { limit: 6 }));
+    assert_eq!(values(6), Err(Amf3Error::TooManyValues { count: 7, limit: 6 }));
 }
 
 /// Each array holds the one before twice.
@@ -559,25 +574,30 @@ fn references_do_not_unfold_into_more_values_than_the_limit() {
     for index in 1..30 {
         input.extend([0x09, 0x05, 0x01, 0x09, index << 1, 0x09, index << 1]);
     }
-    assert_eq!(one(&input), Err(Amf3Error::TooManyValues { limit: 65_536 }));
+    assert_eq!(
+        one(&input),
+        Err(Amf3Error::TooManyValues {
+            count: 98_288,
+            limit: 65_536
+        })
+    );
 }
 
 #[test]
 fn references_do_not_stand_for_more_bytes_than_the_limit() {
-    let limit = 16 << 20;
     let large = |marker: u8, len: u32| {
         let mut input = vec![marker];
         input.extend(u29(len << 1 | 1));
         input.resize(input.len() + len as usize, b'x');
         input
     };
-    let too_long = Err(Amf3Error::TooLong { limit });
+    let is_too_long = |input: &[u8]| matches!(list(input), Err(Amf3Error::TooLong { len, limit: 0x100_0000 }) if len > 0x100_0000);
     for marker in [0x06, 0x07, 0x0b, 0x0c] {
         let mut input = large(marker, 1 << 20);
         input.extend([marker, 0x00].repeat(15));
         assert_eq!(list(&input).unwrap().len(), 16, "{marker:#04x}");
         input.extend([marker, 0x00].repeat(2));
-        assert_eq!(list(&input), too_long, "{marker:#04x}");
+        assert!(is_too_long(&input), "{marker:#04x}");
     }
 
     // Keys, class names and sealed names that are references; whole objects with a large string in them.
@@ -587,23 +607,23 @@ fn references_do_not_stand_for_more_bytes_than_the_limit() {
         &b"\x00\x01".repeat(20),
     ]
     .concat();
-    assert_eq!(list(&keys), too_long);
+    assert!(is_too_long(&keys));
     let classes = [&large(0x06, 1 << 20)[..], &b"\x0a\x03\x00".repeat(20)].concat();
-    assert_eq!(list(&classes), too_long);
+    assert!(is_too_long(&classes));
     let traits = [
         &b"\x0a\x03"[..],
         &large(0x06, 1 << 20)[1..],
         &b"\x0a\x01".repeat(20),
     ]
     .concat();
-    assert_eq!(list(&traits), too_long);
+    assert!(is_too_long(&traits));
     let objects = [
         &b"\x09\x03\x01"[..],
         &large(0x06, 1 << 20),
         &b"\x09\x00".repeat(20),
     ]
     .concat();
-    assert_eq!(list(&objects), too_long);
+    assert!(is_too_long(&objects));
 }
 
 #[test]
@@ -667,7 +687,7 @@ fn an_encoder_that_was_seen_to_begin_anew_is_taken_to_do_so_on() {
 #[test]
 fn a_failed_value_leaves_the_decoder_where_it_stood() {
     let input = Bytes::from_static(b"\x06\x03a\x09\x05\x01\x06\x03b\x06\x08");
-    let mut decoder = Decoder::new(input.clone()).with_limits(Limits::default().with_values(4));
+    let mut decoder = Decoder::new(input.clone()).with_limits(Limits::default().max_values(4));
     assert_eq!(decoder.next_value(), Ok(Some("a".into())));
     for _ in 0..3 {
         assert_eq!(decoder.next_value(), Err(bad(ReferenceKind::String, 4, 2, 11)));

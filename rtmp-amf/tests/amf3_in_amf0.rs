@@ -128,19 +128,22 @@ fn depth_and_values_are_counted_over_both_formats() {
             .map(|value| value.is_some())
     };
     let limits = Limits::default();
-    assert_eq!(with(limits.with_depth(3).with_values(4)), Ok(true));
-    assert_eq!(with(limits.with_depth(2)), Err(Amf0Error::TooDeep { limit: 2 }));
+    assert_eq!(with(limits.max_depth(3).max_values(4)), Ok(true));
     assert_eq!(
-        with(limits.with_values(3)),
-        Err(Amf0Error::TooManyValues { limit: 3 })
+        with(limits.max_depth(2)),
+        Err(Amf0Error::TooDeep { depth: 3, limit: 2 })
+    );
+    assert_eq!(
+        with(limits.max_values(3)),
+        Err(Amf0Error::TooManyValues { count: 4, limit: 3 })
     );
 
     let value = list(input).unwrap().remove(0);
     let mut out = BytesMut::new();
-    let mut encoder = amf0::Encoder::new(&mut out).with_limits(limits.with_depth(2));
+    let mut encoder = amf0::Encoder::new(&mut out).with_limits(limits.max_depth(2));
     assert_eq!(
         encoder.value(&value).unwrap_err(),
-        Amf0Error::TooDeep { limit: 2 }
+        Amf0Error::TooDeep { depth: 3, limit: 2 }
     );
 }
 
@@ -154,7 +157,10 @@ fn references_are_charged_over_the_whole_list() {
     input.extend(b"\x11\x0c\x00".repeat(2));
     assert_eq!(
         list(&input),
-        Err(Amf0Error::Amf3(Amf3Error::TooLong { limit: 16 << 20 }))
+        Err(Amf0Error::Amf3(Amf3Error::TooLong {
+            len: 17 << 20,
+            limit: 16 << 20
+        }))
     );
 }
 

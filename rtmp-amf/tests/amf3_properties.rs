@@ -228,7 +228,7 @@ proptest! {
         values in 0usize..20,
         expanded_len in 0usize..40,
     ) {
-        let limits = Limits::default().with_depth(depth).with_values(values).with_expanded_len(expanded_len);
+        let limits = Limits::default().max_depth(depth).max_values(values).max_expanded_len(expanded_len);
         let (decoded, error) = decode(Decoder::new(bytes.clone().into()).with_limits(limits));
         let (count, levels) = extent(decoded.iter().collect());
         prop_assert!(count <= values && levels <= depth);

@@ -265,16 +265,19 @@ fn nested(depth: usize) -> Vec<u8> {
 fn containers_nest_up_to_the_limit() {
     assert!(matches!(strict(&nested(32)), Ok(Some(Value::Object(_)))));
     for depth in [33, 200_000] {
-        assert_eq!(strict(&nested(depth)), Err(Amf0Error::TooDeep { limit: 32 }));
+        assert_eq!(
+            strict(&nested(depth)),
+            Err(Amf0Error::TooDeep { depth: 33, limit: 32 })
+        );
     }
     let decode = |limit: usize, depth: usize| {
-        let limits = Limits::default().with_depth(limit);
+        let limits = Limits::default().max_depth(limit);
         Decoder::new(nested(depth).into())
             .with_limits(limits)
             .next_value()
     };
     assert_eq!(decode(0, 0), Ok(Some(Value::Null)));
-    assert_eq!(decode(0, 1), Err(Amf0Error::TooDeep { limit: 0 }));
+    assert_eq!(decode(0, 1), Err(Amf0Error::TooDeep { depth: 1, limit: 0 }));
     assert!(decode(33, 33).is_ok());
 }
 
@@ -282,7 +285,7 @@ fn containers_nest_up_to_the_limit() {
 #[test]
 fn the_deepest_value_that_can_be_decoded_is_safe_to_use() {
     let work = || {
-        let limits = Limits::default().with_depth(usize::MAX);
+        let limits = Limits::default().max_depth(usize::MAX);
         let bytes = nested(Limits::MAX_DEPTH);
         let value = Decoder::new(bytes.clone().into())
             .with_limits(limits)
@@ -308,7 +311,7 @@ fn the_deepest_value_that_can_be_decoded_is_safe_to_use() {
 
 #[test]
 fn values_are_counted_over_the_whole_list() {
-    let limits = Limits::default().with_values(5);
+    let limits = Limits::default().max_values(5);
     let within = Bytes::from_static(b"\x05\x0a\0\0\0\x02\x05\x05\x05");
     let beyond = Bytes::from_static(b"\x05\x0a\0\0\0\x02\x05\x05\x05\x05");
     let drain = |input: Bytes| {
@@ -317,7 +320,10 @@ fn values_are_counted_over_the_whole_list() {
         Ok(decoder.position())
     };
     assert_eq!(drain(within.clone()), Ok(within.len()));
-    assert_eq!(drain(beyond), Err(Amf0Error::TooManyValues { limit: 5 }));
+    assert_eq!(
+        drain(beyond),
+        Err(Amf0Error::TooManyValues { count: 6, limit: 5 })
+    );
 }
 
 #[test]
@@ -329,8 +335,20 @@ fn the_default_number_of_values_is_bounded() {
         strict(&bytes)
     };
     assert_eq!(array(65_535).unwrap().unwrap().as_array().unwrap().len(), 65_535);
-    assert_eq!(array(65_536), Err(Amf0Error::TooManyValues { limit: 65_536 }));
-    assert_eq!(array(1_000_000), Err(Amf0Error::TooManyValues { limit: 65_536 }));
+    assert_eq!(
+        array(65_536),
+        Err(Amf0Error::TooManyValues {
+            count: 65_537,
+            limit: 65_536
+        })
+    );
+    assert_eq!(
+        array(1_000_000),
+        Err(Amf0Error::TooManyValues {
+            count: 65_537,
+            limit: 65_536
+        })
+    );
 }
 
 #[test]
@@ -401,7 +419,7 @@ fn many_references_to_a_large_object_stay_references() {
 #[test]
 fn a_failed_value_leaves_the_decoder_where_it_stood() {
     let input = Bytes::from_static(b"\x02\0\x01a\x03\0\x01o\x03\0\0\x09\0\x01r\x07\0\x02");
-    let mut decoder = Decoder::new(input.clone()).with_limits(Limits::default().with_values(4));
+    let mut decoder = Decoder::new(input.clone()).with_limits(Limits::default().max_values(4));
     assert_eq!(decoder.next_value(), Ok(Some("a".into())));
     for _ in 0..3 {
         assert_eq!(

@@ -78,14 +78,14 @@ fn depth_is_limited_for_every_kind_of_container() {
     for wrap in kinds {
         let nested = |depth| (0..depth).fold(Value::Null, |inner, _| wrap(inner));
         assert!(!encoded(&nested(32)).is_empty());
-        assert_eq!(refused(&nested(33)), Amf0Error::TooDeep { limit: 32 });
+        assert_eq!(refused(&nested(33)), Amf0Error::TooDeep { depth: 33, limit: 32 });
 
         let mut out = BytesMut::new();
-        let mut flat = Encoder::new(&mut out).with_limits(Limits::default().with_depth(1));
+        let mut flat = Encoder::new(&mut out).with_limits(Limits::default().max_depth(1));
         assert!(flat.value(&nested(1)).is_ok());
         assert_eq!(
             flat.value(&nested(2)).unwrap_err(),
-            Amf0Error::TooDeep { limit: 1 }
+            Amf0Error::TooDeep { depth: 2, limit: 1 }
         );
     }
 }

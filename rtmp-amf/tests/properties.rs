@@ -131,7 +131,7 @@ proptest! {
         depth in 0usize..6,
         values in 0usize..20,
     ) {
-        let limits = Limits::default().with_depth(depth).with_values(values);
+        let limits = Limits::default().max_depth(depth).max_values(values);
         let (decoded, error) = decode(Decoder::new(bytes.clone().into()).with_limits(limits));
         let (count, levels) = extent(&decoded.iter().collect::<Vec<_>>());
         prop_assert!(count <= values && levels <= depth);

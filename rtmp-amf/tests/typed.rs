@@ -383,7 +383,10 @@ fn errors_of_the_bytes_are_handed_on() {
     assert_eq!(kind(result).1, SerdeErrorKind::Amf0(unknown));
     let deep = (0..40).fold(Value::Null, |inner, _| vec![inner].into());
     let (_, kind) = kind(amf0::to_bytes(&(deep,)));
-    assert_eq!(kind, SerdeErrorKind::Amf0(Amf0Error::TooDeep { limit: 32 }));
+    assert_eq!(
+        kind,
+        SerdeErrorKind::Amf0(Amf0Error::TooDeep { depth: 33, limit: 32 })
+    );
 }
 
 /// `flatten` and untagged enums look at a value before they know its type.

@@ -166,12 +166,7 @@ impl Decoder {
     fn value(&mut self, depth: usize) -> Result<Value, Amf0Error> {
         let offset = self.progress.position;
         let [marker] = self.array()?;
-        if self.progress.values >= self.limits.values() {
-            return Err(Amf0Error::TooManyValues {
-                limit: self.limits.values(),
-            });
-        }
-        self.progress.values += 1;
+        self.count_value()?;
         Ok(match marker {
             marker::NUMBER => Value::Number(f64::from_be_bytes(self.array()?)),
             marker::BOOLEAN => Value::Boolean(self.array()? != [0]),
@@ -263,15 +258,24 @@ impl Decoder {
         Ok(Object::from_properties(self.properties.drain(first..).collect()))
     }
 
+    #[inline(always)]
+    fn count_value(&mut self) -> Result<(), Amf0Error> {
+        let (count, limit) = (self.progress.values.saturating_add(1), self.limits.max_values);
+        if count > limit {
+            return Err(Amf0Error::TooManyValues { count, limit });
+        }
+        self.progress.values = count;
+        Ok(())
+    }
+
     /// Counts a container, which stands inside `depth` others, and gives the depth of what is in it.
     fn enter(&mut self, depth: usize) -> Result<usize, Amf0Error> {
-        if depth >= self.limits.depth() {
-            return Err(Amf0Error::TooDeep {
-                limit: self.limits.depth(),
-            });
+        let (depth, limit) = (depth.saturating_add(1), self.limits.max_depth);
+        if depth > limit {
+            return Err(Amf0Error::TooDeep { depth, limit });
         }
-        self.progress.containers += 1;
-        Ok(depth + 1)
+        self.progress.containers = self.progress.containers.saturating_add(1);
+        Ok(depth)
     }
 
     fn reference(&mut self, offset: usize) -> Result<Value, Amf0Error> {

@@ -105,7 +105,7 @@ impl<'a> Encoder<'a> {
 
     fn values(&mut self, values: &[Value]) -> Result<&mut Self, Amf0Error> {
         let mut writer = TreeWriter::new(self.out, self.limits, self.written.as_deref_mut());
-        let depth = self.limits.depth();
+        let depth = self.limits.max_depth;
         let result = values.iter().try_for_each(|value| writer.value(value, depth));
         writer.finish();
         result.map(|()| self)

@@ -150,8 +150,10 @@ impl<'a> TreeWriter<'a> {
 
     /// Takes one level off the depth that is left.
     fn enter(&self, depth: usize) -> Result<usize, Amf0Error> {
+        let limit = self.limits.max_depth;
         depth.checked_sub(1).ok_or(Amf0Error::TooDeep {
-            limit: self.limits.depth(),
+            depth: limit.saturating_add(1),
+            limit,
         })
     }
 

@@ -316,9 +316,7 @@ impl Reader<'_> {
             let count = usize::try_from(rest >> 2).unwrap_or(usize::MAX);
             // As many values follow the names, all of which count.
             self.expect(count, 2)?;
-            if count > self.source.limits.values() - self.progress.values {
-                return Err(self.too_many_values());
-            }
+            self.check_values(self.progress.values.saturating_add(count))?;
             let class_name = self.string()?;
             let mut sealed = Vec::new();
             for _ in 0..count {
@@ -460,34 +458,28 @@ impl Reader<'_> {
     /// Takes what a reference stands for off the limits, as if it stood there itself.
     fn charge(&mut self, referenced: &Complete, depth: usize) -> Result<(), Amf3Error> {
         let depth = depth.saturating_add(referenced.height);
-        if depth > self.source.limits.depth() {
-            return Err(self.too_deep());
-        }
+        self.check_depth(depth)?;
         self.deepest = self.deepest.max(depth);
         // The reference itself has been counted.
         let values = self.progress.values.saturating_add(referenced.values - 1);
-        if values > self.source.limits.values() {
-            return Err(self.too_many_values());
-        }
+        self.check_values(values)?;
         self.progress.values = values;
         self.expand(referenced.len)
     }
 
     fn expand(&mut self, len: usize) -> Result<(), Amf3Error> {
-        let limit = self.source.limits.expanded_len();
-        let expanded = self.progress.expanded.saturating_add(len);
-        if expanded > limit {
-            return Err(Amf3Error::TooLong { limit });
+        let limit = self.source.limits.max_expanded_len;
+        let len = self.progress.expanded.saturating_add(len);
+        if len > limit {
+            return Err(Amf3Error::TooLong { len, limit });
         }
-        self.progress.expanded = expanded;
+        self.progress.expanded = len;
         Ok(())
     }
 
     /// Begins a complex value whose members are inside `depth` containers. It has its place in the table before them.
     fn begin(&mut self, depth: usize) -> Result<Begun, Amf3Error> {
-        if depth > self.source.limits.depth() {
-            return Err(self.too_deep());
-        }
+        self.check_depth(depth)?;
         let begun = Begun {
             slot: self.tables.objects.len(),
             progress: *self.progress,
@@ -516,22 +508,25 @@ impl Reader<'_> {
 
     /// Counts a value.
     pub(super) fn count(&mut self) -> Result<(), Amf3Error> {
-        if self.progress.values >= self.source.limits.values() {
-            return Err(self.too_many_values());
-        }
-        self.progress.values += 1;
+        let values = self.progress.values.saturating_add(1);
+        self.check_values(values)?;
+        self.progress.values = values;
         Ok(())
     }
 
-    const fn too_many_values(&self) -> Amf3Error {
-        Amf3Error::TooManyValues {
-            limit: self.source.limits.values(),
+    fn check_values(&self, count: usize) -> Result<(), Amf3Error> {
+        let limit = self.source.limits.max_values;
+        match count > limit {
+            true => Err(Amf3Error::TooManyValues { count, limit }),
+            false => Ok(()),
         }
     }
 
-    const fn too_deep(&self) -> Amf3Error {
-        Amf3Error::TooDeep {
-            limit: self.source.limits.depth(),
+    fn check_depth(&self, depth: usize) -> Result<(), Amf3Error> {
+        let limit = self.source.limits.max_depth;
+        match depth > limit {
+            true => Err(Amf3Error::TooDeep { depth, limit }),
+            false => Ok(()),
         }
     }
 

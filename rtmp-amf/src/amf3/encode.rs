@@ -95,7 +95,7 @@ impl<'a> Encoder<'a> {
             limits: self.limits,
             written: self.written.as_deref_mut(),
         };
-        writer.value(value, self.limits.depth())?;
+        writer.value(value, self.limits.max_depth)?;
         Ok(self)
     }
 }
@@ -383,8 +383,10 @@ impl Writer<'_> {
 
     /// Takes one level off the depth that is left.
     fn enter(&self, depth: usize) -> Result<usize, Amf3Error> {
+        let limit = self.limits.max_depth;
         depth.checked_sub(1).ok_or(Amf3Error::TooDeep {
-            limit: self.limits.depth(),
+            depth: limit.saturating_add(1),
+            limit,
         })
     }
 
