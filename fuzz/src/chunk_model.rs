@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use rtmp_core::Timestamp;
-use rtmp_core::chunk::{ChunkError, ChunkLimits, ChunkStreamId, MessageStreamId, MessageType, RawMessage};
+use rtmp_core::chunk::{ChunkError, ChunkStreamId, MessageStreamId, MessageType, RawMessage};
 
-/// The numbers in [`ChunkLimits`], which does not show them.
+/// The numbers in [`rtmp_core::Limits`], which does not show them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) message_len: usize,
@@ -16,7 +16,7 @@ pub(crate) struct Limits {
     pub(crate) chunk_streams: usize,
 }
 
-impl From<Limits> for ChunkLimits {
+impl From<Limits> for rtmp_core::Limits {
     fn from(limits: Limits) -> Self {
         Self::default()
             .max_message_len(limits.message_len)
@@ -113,11 +113,14 @@ impl Model {
         let partials = || self.streams.values().filter_map(|stream| stream.partial.as_ref());
         if partials().count() > limits.partial_messages {
             return Err(ChunkError::TooManyPartialMessages {
+                count: partials().count(),
                 limit: limits.partial_messages,
             });
         }
-        if partials().map(Vec::len).sum::<usize>() + len > limits.partial_bytes {
+        let length = partials().map(Vec::len).sum::<usize>() + len;
+        if length > limits.partial_bytes {
             return Err(ChunkError::PartialMessagesTooLong {
+                length,
                 limit: limits.partial_bytes,
             });
         }
@@ -180,6 +183,7 @@ impl Model {
             }
             if self.streams.len() >= self.limits.chunk_streams {
                 return Err(ChunkError::TooManyChunkStreams {
+                    count: self.streams.len() + 1,
                     limit: self.limits.chunk_streams,
                 });
             }

@@ -9,25 +9,20 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use rtmp_core::Limits;
 use rtmp_core::chunk::RawMessage;
-use rtmp_core::conn::{ClientConfig, ConnLimits, Direction};
+use rtmp_core::conn::{ClientConfig, Direction};
 use rtmp_core::handshake::ClientHandshakeConfig;
 use rtmp_core::message::ConnectRequest;
 use rtmp_core::url::RtmpUrl;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
 
 use crate::queue::Capacity;
-use crate::{ClientConn, Error, dial};
+use crate::{ClientConn, Error, Timeouts, dial};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
-    pub(crate) dial_timeout: Duration,
-    pub(crate) handshake_timeout: Duration,
-    pub(crate) command_timeout: Duration,
-    pub(crate) idle_timeout: Duration,
-    pub(crate) write_timeout: Duration,
-    pub(crate) close_timeout: Duration,
+    pub(crate) timeouts: Timeouts,
     pub(crate) events: Capacity,
     pub(crate) media: Capacity,
     pub(crate) subscribes: bool,
@@ -45,12 +40,7 @@ pub(crate) struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            dial_timeout: Duration::from_secs(10),
-            handshake_timeout: Duration::from_secs(10),
-            command_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
-            write_timeout: Duration::from_secs(10),
-            close_timeout: Duration::from_secs(2),
+            timeouts: Timeouts::default(),
             events: Capacity {
                 items: 64,
                 bytes: 1 << 20,
@@ -119,11 +109,12 @@ impl fmt::Debug for Connector {
 ///
 /// ```no_run
 /// use std::time::Duration;
-/// use rtmp_client::ClientConn;
+/// use rtmp_client::{ClientConn, Limits, Timeouts};
 ///
 /// # async fn example() -> Result<(), rtmp_client::Error> {
 /// let conn = ClientConn::builder()
-///     .dial_timeout(Duration::from_secs(3))
+///     .timeouts(Timeouts::default().dial(Duration::from_secs(3)))
+///     .limits(Limits::default().max_message_len(4 << 20))
 ///     .chunk_size(4096)
 ///     .dial("rtmp://example.org/live")
 ///     .await?;
@@ -136,48 +127,18 @@ pub struct ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// How long resolving the host and reaching one of its addresses may take together.
+    /// How long each stage may take.
     #[must_use]
-    pub fn dial_timeout(mut self, timeout: Duration) -> Self {
-        self.config.dial_timeout = timeout;
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.config.timeouts = timeouts;
         self
     }
 
-    /// How long the handshake may take; for `rtmps` those of TLS and RTMP together.
+    /// What the server may make us hold. A server that goes beyond it ends the connection with
+    /// [`CloseReason::Protocol`](crate::CloseReason::Protocol).
     #[must_use]
-    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.config.handshake_timeout = timeout;
-        self
-    }
-
-    /// How long the server may take to answer a command, counted from when it was handed to the line.
-    #[must_use]
-    pub fn command_timeout(mut self, timeout: Duration) -> Self {
-        self.config.command_timeout = timeout;
-        self
-    }
-
-    /// How long nothing may be heard of the server; after half of that it is pinged. Media that the line takes from
-    /// a publisher count as a sign of life too, since some servers send publishers nothing.
-    #[must_use]
-    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.config.idle_timeout = timeout;
-        self
-    }
-
-    /// How long the line may take nothing of what is to be written.
-    #[must_use]
-    pub fn write_timeout(mut self, timeout: Duration) -> Self {
-        self.config.write_timeout = timeout;
-        self
-    }
-
-    /// How long the server may take to close its side of the line when we have closed ours. Closing without this
-    /// wait could make the system throw away what the server has not received yet.
-    #[must_use]
-    pub fn close_timeout(mut self, timeout: Duration) -> Self {
-        self.config.close_timeout = timeout;
-        self
+    pub fn limits(self, limits: Limits) -> Self {
+        self.machine(|machine| machine.limits(limits))
     }
 
     /// The form of the handshake.
@@ -202,12 +163,6 @@ impl ClientBuilder {
     #[must_use]
     pub fn buffer_length(self, length: Duration) -> Self {
         self.machine(|machine| machine.buffer_length(length))
-    }
-
-    /// What the server may make us hold.
-    #[must_use]
-    pub fn limits(self, limits: ConnLimits) -> Self {
-        self.machine(|machine| machine.limits(limits))
     }
 
     /// How many events each [`Events`](crate::Events) holds and how many calls [`Calls`](crate::Calls), 1 at least; they
@@ -273,7 +228,7 @@ impl ClientBuilder {
 
     /// Opens lines with `connector` instead of TCP whenever an address is dialled: through a tunnel or a proxy, with TLS
     /// of your own, in memory. It is given the URL and judges the scheme and the host; the
-    /// [`dial_timeout`](Self::dial_timeout) holds for it.
+    /// time to [dial](Timeouts::dial) holds for it.
     ///
     /// ```
     /// # use rtmp_client::ClientConn;
@@ -383,10 +338,4 @@ impl ClientBuilder {
     {
         dial::open(io, url.try_into()?, self.config.clone()).await
     }
-}
-
-/// The deadline of a timeout that began at `start`; one too long for the clock is a year.
-pub(crate) fn after(start: Instant, timeout: Duration) -> Instant {
-    const YEAR: Duration = Duration::from_secs(365 * 86_400);
-    start.checked_add(timeout).unwrap_or_else(|| start + YEAR)
 }

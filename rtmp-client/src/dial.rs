@@ -14,7 +14,7 @@ use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{Instrument, debug, debug_span};
 
-use crate::config::{Config, Connector, Line, after};
+use crate::config::{Config, Connector, Line};
 use crate::driver::{Driver, Opened};
 use crate::error::{CloseReason, Operation};
 #[cfg(feature = "tls")]
@@ -43,7 +43,7 @@ pub(crate) async fn dial(url: RtmpUrl, config: Config) -> Result<ClientConn, Err
 #[cfg(feature = "tls")]
 async fn secure(line: TcpStream, url: &RtmpUrl, config: &Config) -> Result<tls::TlsLine, Error> {
     let connecting = tls::connect(line, url.host(), config.tls.as_ref());
-    match timeout(config.handshake_timeout, connecting).await {
+    match timeout(config.timeouts.handshake, connecting).await {
         Ok(Ok(line)) => Ok(line),
         Ok(Err(source)) => Err(Error::Tls {
             host: url.host().to_owned(),
@@ -51,14 +51,14 @@ async fn secure(line: TcpStream, url: &RtmpUrl, config: &Config) -> Result<tls::
         }),
         Err(_) => Err(Error::Timeout {
             operation: Operation::TlsHandshake,
-            after: config.handshake_timeout,
+            after: config.timeouts.handshake,
         }),
     }
 }
 
 /// Connects to the first address of the host that answers.
 async fn reach_host(url: &RtmpUrl, config: &Config) -> Result<TcpStream, Error> {
-    let deadline = after(Instant::now(), config.dial_timeout);
+    let deadline = Instant::now() + config.timeouts.dial;
     let unresolved = |source| Error::Resolve {
         host: url.host().to_owned(),
         source,
@@ -94,7 +94,7 @@ pub(crate) async fn dial_by(
     url: &RtmpUrl,
     config: &Config,
 ) -> Result<Box<dyn Line>, Error> {
-    let opened = timeout(config.dial_timeout, connector.open(url.clone())).await;
+    let opened = timeout(config.timeouts.dial, connector.open(url.clone())).await;
     let source = match opened {
         Ok(Ok(line)) => return Ok(line),
         Ok(Err(source)) => source,
@@ -147,12 +147,12 @@ where
         machine.set_tap(move |direction, message| tap.see(direction, message));
     }
     let handshake = shake_hands(&mut io, &mut machine, epoch, url.host()).instrument(span.clone());
-    let input = match timeout_at(after(begun, config.handshake_timeout), handshake).await {
+    let input = match timeout_at(begun + config.timeouts.handshake, handshake).await {
         Ok(done) => done?,
         Err(_) => {
             return Err(Error::Timeout {
                 operation: Operation::Handshake,
-                after: config.handshake_timeout,
+                after: config.timeouts.handshake,
             });
         }
     };

@@ -122,18 +122,14 @@
 //! | the reader of a [`Playback`] | its queue fills, then nothing is read from the connection; it still writes |
 //! | the reader of [`Events`] | the oldest are lost and counted |
 //! | the reader of [`Calls`], or who answers them | further calls get the empty answer |
-//! | the server does not read | nothing more is prepared beyond 64 KiB; after the write timeout the connection ends |
+//! | the server does not read | nothing more is prepared beyond 64 KiB; after the [write timeout](Timeouts::write) the connection ends |
 //!
 //! # Defaults
 //!
 //! | setting of [`ClientBuilder`] | default | beyond it |
 //! |---|---|---|
-//! | [`dial_timeout`](ClientBuilder::dial_timeout) | 10 s | [`Error::Resolve`], [`Error::Dial`] |
-//! | [`handshake_timeout`](ClientBuilder::handshake_timeout) | 10 s, with that of TLS | [`Error::Timeout`] |
-//! | [`command_timeout`](ClientBuilder::command_timeout) | 10 s | [`Error::Timeout`] |
-//! | [`idle_timeout`](ClientBuilder::idle_timeout) | 60 s, a ping after 30 s | [`CloseReason::Timeout`] |
-//! | [`write_timeout`](ClientBuilder::write_timeout) | 10 s without progress | [`CloseReason::Timeout`] |
-//! | [`close_timeout`](ClientBuilder::close_timeout) | 2 s for the server to close its side | the line is dropped |
+//! | [`timeouts`](ClientBuilder::timeouts) | those of [`Timeouts`] | [`Error::Timeout`], [`CloseReason::Timeout`] |
+//! | [`limits`](ClientBuilder::limits) | those of [`Limits`] | [`CloseReason::Protocol`] |
 //! | [`media_capacity`](ClientBuilder::media_capacity) | 64 messages | back-pressure |
 //! | [`media_capacity_bytes`](ClientBuilder::media_capacity_bytes) | 8 MiB | back-pressure |
 //! | [`event_capacity`](ClientBuilder::event_capacity) | 64 events, 1 MiB at most | the oldest are lost |
@@ -147,7 +143,6 @@
 //! | [`connector`](ClientBuilder::connector) | TCP | [`Error::Connector`] |
 //! | [`max_redirects`](ClientBuilder::max_redirects) | 3, by [`push()`], [`pull()`] and [`reconnect`] | [`Error::TooManyRedirects`] |
 //! | [`tcp_nodelay`](ClientBuilder::tcp_nodelay) | on | |
-//! | [`limits`](ClientBuilder::limits) | those of [`ConnLimits`](rtmp_core::conn::ConnLimits) | [`CloseReason::Protocol`] |
 //!
 //! # Cancel safety
 //!
@@ -215,6 +210,7 @@ mod redirect;
 mod shared;
 mod status;
 mod stream;
+mod timeouts;
 #[cfg(feature = "tls")]
 pub mod tls;
 
@@ -229,6 +225,7 @@ pub use playback::{Playback, WhenUnpublished};
 pub use publisher::{Progress, Publisher};
 pub use status::ConnectionStatus;
 pub use stream::ClientStream;
+pub use timeouts::Timeouts;
 
 pub use rtmp_amf::amf0;
 pub use rtmp_core::chunk::{ChunkStreamId, MessageStreamId, MessageType, RawMessage};
@@ -240,7 +237,7 @@ pub use rtmp_core::message::{
     UserControl,
 };
 pub use rtmp_core::url::RtmpUrl;
-pub use rtmp_core::{MediaKind, MediaMessage, Timestamp};
+pub use rtmp_core::{Limits, MediaKind, MediaMessage, Timestamp};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -53,7 +53,7 @@
 //! # Trust
 //!
 //! Nothing that comes from the network is trusted, and nothing from it can make this crate panic. A declared length
-//! reserves no memory; what a peer can make us hold is bounded by [`chunk::ChunkLimits`] and [`conn::ConnLimits`]. Where
+//! reserves no memory; what a peer can make us hold is bounded by [`Limits`]. Where
 //! real encoders and servers are odd, the crate follows them when reading and the specification when writing.
 
 // Nothing that comes from outside may panic. In the modules marked below arithmetic is checked, too.
@@ -72,12 +72,14 @@ pub mod conn;
 pub mod flv;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod handshake;
+mod limits;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod message;
 mod timestamp;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod url;
 
+pub use limits::Limits;
 pub use message::{MediaKind, MediaMessage};
 pub use rtmp_amf as amf;
 pub use timestamp::{Timestamp, TimestampUnwrapper};

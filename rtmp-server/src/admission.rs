@@ -25,6 +25,15 @@ struct State {
     not_logged: u64,
 }
 
+/// Why a connection is closed as soon as it is there; see [`ServerConfig`](crate::ServerConfig).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("{count} connections, max_connections is {limit}")]
+    TooManyConnections { count: usize, limit: usize },
+    #[error("{count} connections of its address, max_connections_per_address is {limit}")]
+    TooManyOfAddress { count: usize, limit: usize },
+}
+
 /// A connection that is counted; no longer when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -41,21 +50,22 @@ impl Admission {
     }
 
     /// Counts a connection, or turns it away. `None` means that there is nothing to count.
-    pub(crate) fn admit(self: &Arc<Self>, peer: SocketAddr) -> Result<Option<Place>, ()> {
+    pub(crate) fn admit(self: &Arc<Self>, peer: SocketAddr) -> Result<Option<Place>, Refusal> {
         let Some(limit) = self.max_per_address else {
             return Ok(None);
         };
         let address = network_of(peer.ip());
-        let is_admitted = self.with(|state| {
-            let count = state.counts.get(&address).copied().unwrap_or_default();
-            if count < limit {
-                state.counts.insert(address, count + 1);
+        let count = self.with(|state| {
+            let count = state.counts.get(&address).copied().unwrap_or_default() + 1;
+            if count <= limit {
+                state.counts.insert(address, count);
             }
-            count < limit
+            count
         });
-        if !is_admitted {
-            self.note_refusal(peer, limit, "too many connections of its address");
-            return Err(());
+        if count > limit {
+            let refusal = Refusal::TooManyOfAddress { count, limit };
+            self.note_refusal(peer, refusal);
+            return Err(refusal);
         }
         Ok(Some(Place {
             admission: Arc::clone(self),
@@ -64,7 +74,7 @@ impl Admission {
     }
 
     /// Logs a refusal, unless there was one just now.
-    pub(crate) fn note_refusal(&self, peer: SocketAddr, limit: usize, why: &str) {
+    pub(crate) fn note_refusal(&self, peer: SocketAddr, refusal: Refusal) {
         let now = Instant::now();
         let to_log = self.with(|state| {
             let is_silent = state
@@ -78,7 +88,7 @@ impl Admission {
             Some(std::mem::take(&mut state.not_logged))
         });
         if let Some(not_logged) = to_log {
-            warn!(%peer, limit, not_logged, "refused: {why}");
+            warn!(%peer, not_logged, "refused: {refusal}");
         }
     }
 
@@ -133,6 +143,25 @@ mod tests {
         let _b = admits(&admission, "2001:db8::2:3:4:5").unwrap();
         assert!(admits(&admission, "2001:db8::6").is_none());
         assert!(admits(&admission, "2001:db8:0:1::1").is_some());
+    }
+
+    #[test]
+    fn a_refusal_says_which_limit_what_was_met_and_how_much_is_allowed() {
+        let admission = Arc::new(Admission::new(Some(1)));
+        let _place = admits(&admission, "192.0.2.1").unwrap();
+        let second = admission.admit("192.0.2.1:2".parse().unwrap()).unwrap_err();
+        assert_eq!(
+            second.to_string(),
+            "2 connections of its address, max_connections_per_address is 1"
+        );
+        assert_eq!(
+            Refusal::TooManyConnections {
+                count: 10_001,
+                limit: 10_000
+            }
+            .to_string(),
+            "10001 connections, max_connections is 10000"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
-use crate::admission::{Admission, Place};
+use crate::admission::{Admission, Place, Refusal};
 use crate::error::error_chain;
 use crate::proxy::{self, ProxyError};
 use crate::session::Fanout;
@@ -40,8 +40,8 @@ enum ArrivalError {
     #[error(transparent)]
     Proxy(#[from] ProxyError),
     /// The log has it already.
-    #[error("too many connections of its address")]
-    Refused,
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     #[cfg(feature = "tls")]
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -51,7 +51,7 @@ impl ArrivalError {
     /// Whether somebody came only to look.
     fn is_ordinary(&self) -> bool {
         match self {
-            Self::Proxy(ProxyError::Closed) | Self::Refused => true,
+            Self::Proxy(ProxyError::Closed) | Self::Refused(_) => true,
             #[cfg(feature = "tls")]
             Self::Tls(TlsError::Closed) => true,
             _ => false,
@@ -137,7 +137,7 @@ async fn unwrap_proxy(
 ) -> Result<(SocketAddr, Option<Place>), ArrivalError> {
     match proxy::read_header(socket).await? {
         Some(client) => {
-            let place = admission.admit(client).map_err(|()| ArrivalError::Refused)?;
+            let place = admission.admit(client)?;
             Ok((client, place))
         }
         None => Ok((proxy, None)),

@@ -1,110 +1,29 @@
-//! Timeouts and limits, with their defaults.
+//! How sessions and the server behave, with the defaults.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rtmp_core::Limits;
 use rtmp_core::chunk::RawMessage;
 use rtmp_core::conn::{self, Direction};
+use rtmp_core::handshake::ServerHandshakeConfig;
 
-use crate::SessionInfo;
-
-/// Stands for longer times, so that they can be added to any time on the clock.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
-
-/// How long each stage of a session may take. A stage ends it when its time is over, whatever trickles in meanwhile.
-/// Times beyond ten years count as ten years.
-///
-/// | timeout | default | what it bounds |
-/// |---|---|---|
-/// | [`handshake`](Self::handshake) | 10 s | from the beginning of the connection to the end of the handshake |
-/// | [`connect`](Self::connect) | 10 s | from there to `connect` |
-/// | [`media`](Self::media) | 30 s | from there to `publish` or `play`, and between two of them |
-/// | [`ping`](Self::ping) | 30 s | silence of a client, after which it is asked for a sign of life |
-/// | [`idle`](Self::idle) | 60 s | silence of a client, in spite of the ping |
-/// | [`write`](Self::write) | 10 s | a write that makes no progress |
-/// | [`verdict`](Self::verdict) | 10 s | an observer's answer; no answer means no |
-#[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
-    pub(crate) handshake: Duration,
-    pub(crate) connect: Duration,
-    pub(crate) media: Duration,
-    pub(crate) ping: Duration,
-    pub(crate) idle: Duration,
-    pub(crate) write: Duration,
-    pub(crate) verdict: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            handshake: Duration::from_secs(10),
-            connect: Duration::from_secs(10),
-            media: Duration::from_secs(30),
-            ping: Duration::from_secs(30),
-            idle: Duration::from_secs(60),
-            write: Duration::from_secs(10),
-            verdict: Duration::from_secs(10),
-        }
-    }
-}
-
-impl Timeouts {
-    /// The whole handshake, with that of TLS and a header of the PROXY protocol before it.
-    #[must_use]
-    pub fn handshake(mut self, timeout: Duration) -> Self {
-        self.handshake = timeout.min(LONGEST);
-        self
-    }
-
-    /// From the handshake to `connect`.
-    #[must_use]
-    pub fn connect(mut self, timeout: Duration) -> Self {
-        self.connect = timeout.min(LONGEST);
-        self
-    }
-
-    /// How long a connection may neither publish nor play.
-    #[must_use]
-    pub fn media(mut self, timeout: Duration) -> Self {
-        self.media = timeout.min(LONGEST);
-        self
-    }
-
-    /// How long a client may be silent before it is pinged.
-    #[must_use]
-    pub fn ping(mut self, timeout: Duration) -> Self {
-        self.ping = timeout.min(LONGEST);
-        self
-    }
-
-    /// How long a client may be silent altogether. One that lets a write wait and then takes it is not silent, nor is one
-    /// that is not read from because a [`MediaSink`](crate::MediaSink::poll_ready) takes nothing.
-    #[must_use]
-    pub fn idle(mut self, timeout: Duration) -> Self {
-        self.idle = timeout.min(LONGEST);
-        self
-    }
-
-    /// How long a write may make no progress.
-    #[must_use]
-    pub fn write(mut self, timeout: Duration) -> Self {
-        self.write = timeout.min(LONGEST);
-        self
-    }
-
-    /// How long an observer may take for a verdict or a notice.
-    #[must_use]
-    pub fn verdict(mut self, timeout: Duration) -> Self {
-        self.verdict = timeout.min(LONGEST);
-        self
-    }
-}
+use crate::{SessionInfo, Timeouts};
 
 /// How one session behaves.
+///
+/// ```
+/// use std::time::Duration;
+/// use rtmp_server::{Limits, SessionConfig, Timeouts};
+///
+/// let config = SessionConfig::default()
+///     .limits(Limits::default().max_message_len(4 << 20).max_streams(4))
+///     .timeouts(Timeouts::default().connect(Duration::from_secs(3)));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct SessionConfig {
-    pub(crate) protocol: conn::ServerConfig,
+    pub(crate) machine: conn::ServerConfig,
     pub(crate) timeouts: Timeouts,
     pub(crate) tap: Option<Tap>,
 }
@@ -122,11 +41,43 @@ impl fmt::Debug for Tap {
 }
 
 impl SessionConfig {
-    /// Handshake, limits, chunk size, windows.
+    /// How long each stage may take.
     #[must_use]
-    pub fn protocol(mut self, protocol: conn::ServerConfig) -> Self {
-        self.protocol = protocol;
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
         self
+    }
+
+    /// What a client may make the server hold. One that goes beyond it ends its session with
+    /// [`CloseReason::Protocol`](crate::CloseReason::Protocol), or gets an error for an answer.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        self.machine(|machine| machine.limits(limits))
+    }
+
+    /// How the handshake is answered.
+    #[must_use]
+    pub fn handshake(self, handshake: ServerHandshakeConfig) -> Self {
+        self.machine(|machine| machine.handshake(handshake))
+    }
+
+    /// The chunk size announced to clients, in bytes, brought into 1 to 2^31 - 1; 60,000 by default. Some encoders adopt
+    /// it for what they send.
+    #[must_use]
+    pub fn chunk_size(self, bytes: u32) -> Self {
+        self.machine(|machine| machine.chunk_size(bytes))
+    }
+
+    /// How often a client is to acknowledge, in bytes; 2,500,000 by default.
+    #[must_use]
+    pub fn window_ack_size(self, bytes: u32) -> Self {
+        self.machine(|machine| machine.window_ack_size(bytes))
+    }
+
+    /// The peer bandwidth announced to clients, in bytes; 2,500,000 by default.
+    #[must_use]
+    pub fn peer_bandwidth(self, bytes: u32) -> Self {
+        self.machine(|machine| machine.peer_bandwidth(bytes))
     }
 
     /// Lets `tap` see every message behind the handshake as it is received and sent, for logs and measurements, but for
@@ -146,10 +97,8 @@ impl SessionConfig {
         self
     }
 
-    /// How long each stage may take.
-    #[must_use]
-    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
+    fn machine(mut self, set: impl FnOnce(conn::ServerConfig) -> conn::ServerConfig) -> Self {
+        self.machine = set(self.machine);
         self
     }
 }

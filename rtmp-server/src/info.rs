@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rtmp_amf::amf0::Value;
 use rtmp_core::chunk::{MessageStreamId, RawMessage};
@@ -361,9 +362,14 @@ pub enum CloseReason {
     /// The source of the media could not go on.
     #[error("the media could not be had")]
     SourceFailed(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    /// A stage took too long.
-    #[error("{0}")]
-    TimedOut(Deadline),
+    /// A stage took longer than its [timeout](crate::Timeouts).
+    #[error("{deadline} (limit {after:?})")]
+    TimedOut {
+        /// Which one.
+        deadline: Deadline,
+        /// The time that it had.
+        after: Duration,
+    },
     /// A player was too slow for its source, such as a relay with
     /// [`SlowPlayers::Disconnect`](crate::relay::SlowPlayers::Disconnect).
     #[error("the player was too slow: {0}")]

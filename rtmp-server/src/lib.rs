@@ -142,11 +142,11 @@
 //! | silence in spite of it, while we read | 60 s | [`Deadline::Idle`] | [`Timeouts::idle`] |
 //! | a write without progress | 10 s | [`Deadline::Write`] | [`Timeouts::write`] |
 //! | an observer's answer | 10 s | no | [`Timeouts::verdict`] |
-//! | a message | 10 MiB; 1 MiB before media | [`CloseReason::Protocol`] | [`ChunkLimits`](rtmp_core::chunk::ChunkLimits), [`ConnLimits`](rtmp_core::conn::ConnLimits) |
-//! | unfinished messages | 64, 16 MiB together | [`CloseReason::Protocol`] | [`ChunkLimits`](rtmp_core::chunk::ChunkLimits) |
-//! | values and depth of a command | 65,536 and 32 | ignored | [`ConnLimits::amf`](rtmp_core::conn::ConnLimits::amf) |
-//! | streams of a connection | 32 | `_error` | [`ConnLimits::max_streams`](rtmp_core::conn::ConnLimits::max_streams) |
-//! | a name with its query | 1024 bytes | `onStatus` of level error | [`ConnLimits::max_name_len`](rtmp_core::conn::ConnLimits::max_name_len) |
+//! | a message | 10 MiB; 1 MiB before media | [`CloseReason::Protocol`] | [`Limits::max_message_len`], [`Limits::max_partial_bytes_before_media`] |
+//! | unfinished messages | 64, 16 MiB together | [`CloseReason::Protocol`] | [`Limits::max_partial_messages`], [`Limits::max_partial_bytes`] |
+//! | values and depth of a command | 65,536 and 32 | ignored | [`Limits::max_amf_values`], [`Limits::max_amf_depth`] |
+//! | streams of a connection | 32 | `_error` | [`Limits::max_streams`] |
+//! | a name with its query | 1024 bytes | `onStatus` of level error | [`Limits::max_name_len`] |
 //! | calls to a client that wait to be sent, or for their answers | 64 each | [`CallError::TooMany`] | |
 //! | unread answers of a client | 64 KiB | nothing more is read from it | |
 //! | playlists of a connection | 64 entries | `onStatus` of level error | |
@@ -159,8 +159,7 @@
 //! | players whose publisher has gone | 60 s | `NetStream.Play.Stop` | [`RelayConfig::grace`](relay::RelayConfig::grace) |
 //!
 //! A stage's time is for the whole stage: bytes that trickle in do not prolong it. The chunk size announced to clients
-//! is 60,000, window acknowledgement size and peer bandwidth are 2,500,000
-//! ([`conn::ServerConfig`](rtmp_core::conn::ServerConfig)).
+//! is 60,000, window acknowledgement size and peer bandwidth are 2,500,000 ([`SessionConfig`]).
 //!
 //! # Cancel safety
 //!
@@ -233,6 +232,7 @@ mod server;
 mod session;
 mod source;
 mod statistics;
+mod timeouts;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod verdict;
@@ -240,7 +240,7 @@ mod verdict;
 pub mod vod;
 
 pub use calls::CallError;
-pub use config::{ServerConfig, SessionConfig, Timeouts};
+pub use config::{ServerConfig, SessionConfig};
 pub use error::ServerError;
 pub use info::{CloseReason, Deadline, SessionId, SessionInfo, StreamInfo};
 pub use listener::Listener;
@@ -248,8 +248,10 @@ pub use observer::{ConnectObserver, Observers, PlayObserver, PublishObserver};
 pub use relay::Relay;
 pub use requests::{Asked, Request, RequestObserver, Requests, request_channel};
 pub use rtmp_core;
+pub use rtmp_core::Limits;
 pub use server::{Server, ServerHandle};
 pub use session::ServerSession;
 pub use source::{Batch, MediaSink, MediaSource, SourceEvent, SourceFailure};
 pub use statistics::{Interval, Statistics};
+pub use timeouts::Timeouts;
 pub use verdict::{PlayGrant, PublishGrant, Verdict};

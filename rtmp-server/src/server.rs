@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Refusal};
 use crate::arrival::{Arrival, Origin};
 use crate::session::Fanout;
 use crate::{CloseReason, Listener, Observers, ServerConfig, ServerError, SessionInfo};
@@ -198,8 +198,9 @@ impl Server {
         sessions: &mut Sessions,
     ) {
         let limit = self.config.max_connections;
-        if sessions.tasks.len() >= limit {
-            admission.note_refusal(peer, limit, "too many connections");
+        let count = sessions.tasks.len() + 1;
+        if count > limit {
+            admission.note_refusal(peer, Refusal::TooManyConnections { count, limit });
             return;
         }
         let origin = if listener.is_proxy(peer) {
@@ -207,7 +208,7 @@ impl Server {
         } else {
             match admission.admit(peer) {
                 Ok(place) => Origin::Client(place),
-                Err(()) => return,
+                Err(_) => return,
             }
         };
         let arrival = Arrival {

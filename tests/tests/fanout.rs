@@ -88,7 +88,7 @@ async fn a_player_that_takes_nothing_is_closed_in_time_and_the_others_get_everyt
         }
     }
     recorder
-        .called("on_stop cam: the client did not read for too long")
+        .called("on_stop cam: the client did not read for too long (limit 300ms)")
         .await;
     let more = audio(50_000, 2000);
     publisher.send(more.clone());

@@ -21,7 +21,7 @@ async fn end(begun: Instant, session: RunningSession) -> (u64, CloseReason) {
 
 fn timed_out(reason: &CloseReason) -> Option<Deadline> {
     match reason {
-        CloseReason::TimedOut(deadline) => Some(*deadline),
+        CloseReason::TimedOut { deadline, .. } => Some(*deadline),
         _ => None,
     }
 }
@@ -135,7 +135,7 @@ async fn a_connection_that_neither_publishes_nor_plays_has_thirty_seconds() {
         recorder.calls(),
         [
             "on_connect live",
-            "on_disconnect live: neither publish nor play came in time"
+            "on_disconnect live: neither publish nor play came in time (limit 30s)"
         ]
     );
 }
@@ -197,7 +197,7 @@ async fn a_silent_publisher_ends_too_and_its_name_is_free() {
     assert_eq!(relay.stream_count(), 0);
     assert_eq!(
         recorder.calls_with("on_unpublish"),
-        ["on_unpublish cam: the client was silent for too long"]
+        ["on_unpublish cam: the client was silent for too long (limit 60s)"]
     );
 }
 
@@ -222,7 +222,7 @@ async fn a_player_that_does_not_read_ends_after_the_time_of_a_write() {
     assert_eq!(relay.statistics().players, 0);
     assert_eq!(
         recorder.calls_with("on_stop"),
-        ["on_stop cam: the client did not read for too long"]
+        ["on_stop cam: the client did not read for too long (limit 10s)"]
     );
 }
 

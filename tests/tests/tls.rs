@@ -491,7 +491,7 @@ async fn a_server_that_stops_within_the_tls_handshake_is_given_up() {
     let addr = listener.local_addr().unwrap();
     let dialling = ClientConn::builder()
         .tls(Authority::new().client())
-        .handshake_timeout(Duration::from_millis(50));
+        .timeouts(rtmp_client::Timeouts::default().handshake(Duration::from_millis(50)));
     let (dialled, _socket) = tokio::join!(dialling.dial(url(addr)), listener.accept());
     let error = dialled.unwrap_err();
     assert_eq!(text(&error), "it took longer than 50ms to shake hands in TLS");
@@ -683,7 +683,7 @@ async fn a_player_that_does_not_read_ends_after_the_time_of_a_write() {
     };
     tokio::select! {
         () = flooding => {}
-        () = recorder.called("on_stop cam: the client did not read for too long") => {}
+        () = recorder.called("on_stop cam: the client did not read for too long (limit 300ms)") => {}
     }
     drop(player);
     server.shutdown().await;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use rtmp_core::chunk::{ChunkDecoder, MessageStreamId};
-use rtmp_core::conn::{ConnLimits, ServerConfig, ServerEvent, ServerMachine};
+use rtmp_core::conn::{ServerConfig, ServerEvent, ServerMachine};
 use rtmp_core::message::{ConnectReply, Message, Status, StatusCode, TransactionId};
-use rtmp_core::{MediaMessage, Timestamp};
+use rtmp_core::{Limits, MediaMessage, Timestamp};
 use crate::script::{Script, Step};
 use tokio_util::codec::Decoder;
 
@@ -17,7 +17,7 @@ const MAX_FACTOR: usize = 20;
 
 /// A machine behind the handshake.
 fn machine() -> ServerMachine {
-    let limits = ConnLimits::default()
+    let limits = Limits::default()
         .max_partial_bytes_before_media(1000)
         .max_streams(3)
         .max_name_len(20);

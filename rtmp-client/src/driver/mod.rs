@@ -35,10 +35,10 @@ use tracing::debug;
 
 pub(crate) use request::{NewStream, Outgoing, Receive, Reply, Request};
 
-use crate::ConnectionStatus;
-use crate::config::{Config, after};
+use crate::config::Config;
 use crate::error::{CloseReason, Error, Operation, StreamEnd, StreamState};
 use crate::shared::{Link, Shared};
+use crate::{ConnectionStatus, Timeouts};
 use calls::OwedAnswer;
 use streams::{Farewell, StreamEntry};
 use waiting::Waiting;
@@ -166,7 +166,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             media_mark: 0,
             last_heard: now,
             is_pinged: false,
-            sleep: Box::pin(sleep_until(after(now, config.idle_timeout / 2))),
+            sleep: Box::pin(sleep_until(now + config.timeouts.ping.min(config.timeouts.idle))),
             requests: receiver,
             config,
         };
@@ -449,22 +449,24 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             Poll::Ready(_) => return Err(reason),
         }
         self.line.stalled_since = None;
-        let until = after(Instant::now(), self.config.close_timeout);
+        let until = Instant::now() + self.config.timeouts.close;
         self.stage = Stage::Lingering { reason, until };
         Ok(true)
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let idle = match (&self.stage, self.is_held, self.is_pinged) {
+        let Timeouts {
+            ping, idle, write, ..
+        } = self.config.timeouts;
+        let silent = match (&self.stage, self.is_held, self.is_pinged) {
             (Stage::Lingering { until, .. }, ..) => Some(*until),
             (_, true, _) => None,
-            (_, false, false) => Some(after(self.last_heard, self.config.idle_timeout / 2)),
-            (_, false, true) => Some(after(self.last_heard, self.config.idle_timeout)),
+            (_, false, false) => Some(self.last_heard + ping.min(idle)),
+            (_, false, true) => Some(self.last_heard + idle),
         };
-        let stalled = self.line.stalled_since;
-        let stalled = stalled.map(|since| after(since, self.config.write_timeout));
+        let stalled = self.line.stalled_since.map(|since| since + write);
         let answers = self.waiting.iter().map(|waiting| waiting.deadline);
-        answers.chain(idle).chain(stalled).min()
+        answers.chain(silent).chain(stalled).min()
     }
 
     /// One timer serves all deadlines. It is set anew only for an earlier one: a deadline that has moved on meanwhile
@@ -490,13 +492,11 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
 
     fn expire(&mut self, now: Instant) -> Result<(), CloseReason> {
         let timeout = |operation, after| Err(CloseReason::Timeout { operation, after });
-        let has_passed = |since, timeout| after(since, timeout) <= now;
-        if self
-            .line
-            .stalled_since
-            .is_some_and(|since| has_passed(since, self.config.write_timeout))
-        {
-            return timeout(Operation::Write, self.config.write_timeout);
+        let Timeouts {
+            ping, idle, write, ..
+        } = self.config.timeouts;
+        if self.line.stalled_since.is_some_and(|since| since + write <= now) {
+            return timeout(Operation::Write, write);
         }
         if let Stage::Lingering { reason, until } = &self.stage {
             return if *until <= now {
@@ -505,10 +505,10 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 Ok(())
             };
         }
-        if !self.is_held && has_passed(self.last_heard, self.config.idle_timeout) {
-            return timeout(Operation::Listen, self.config.idle_timeout);
+        if !self.is_held && self.last_heard + idle <= now {
+            return timeout(Operation::Listen, idle);
         }
-        if !self.is_held && !self.is_pinged && has_passed(self.last_heard, self.config.idle_timeout / 2) {
+        if !self.is_held && !self.is_pinged && self.last_heard + ping <= now {
             self.is_pinged = true;
             // The caller's ping that is under way will do.
             if !self.is_ping_awaited()

@@ -8,7 +8,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::{Driver, NewStream, Reply};
-use crate::config::after;
 use crate::error::{CloseReason, Error, Operation};
 use crate::playback::Intake;
 use crate::publisher::Feed;
@@ -120,7 +119,7 @@ impl Waiting {
 
 impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
     pub(super) fn wait_for(&mut self, answer: Awaited) {
-        let deadline = after(Instant::now(), self.config.command_timeout);
+        let deadline = Instant::now() + self.config.timeouts.command;
         self.waiting.push(Waiting { deadline, answer });
     }
 
@@ -162,7 +161,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
     pub(super) fn expire_waiting(&mut self, now: Instant) -> Result<(), CloseReason> {
         while let Some(place) = self.waiting.iter().position(|waiting| waiting.deadline <= now) {
             let expired = self.waiting.remove(place).answer;
-            let (operation, after) = (expired.operation(), self.config.command_timeout);
+            let (operation, after) = (expired.operation(), self.config.timeouts.command);
             match &expired {
                 // Without it nothing else is possible.
                 Awaited::Connect(_) => {

@@ -3,7 +3,8 @@
 use bytes::BytesMut;
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::{ChunkDecoder, ChunkEncoder, ChunkError, ChunkLimits, EncodeError, RawMessage};
+use super::{ChunkDecoder, ChunkEncoder, ChunkError, EncodeError, RawMessage};
+use crate::Limits;
 
 /// Both directions of a connection behind the handshake: `Framed::new(io, ChunkCodec::default())` is a stream and a
 /// sink of [`RawMessage`]s.
@@ -18,7 +19,7 @@ pub struct ChunkCodec {
 impl ChunkCodec {
     /// A codec whose decoder holds a peer to `limits`.
     #[must_use]
-    pub fn new(limits: ChunkLimits) -> Self {
+    pub fn new(limits: Limits) -> Self {
         Self {
             decoder: ChunkDecoder::new(limits),
             encoder: ChunkEncoder::default(),

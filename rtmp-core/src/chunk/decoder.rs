@@ -11,9 +11,8 @@ use tokio_util::codec::Decoder;
 
 use super::header::{BasicHeader, ChunkFormat, MessageHeader};
 use super::streams::{ChunkStream, ChunkStreams};
-use super::{
-    ChunkError, ChunkLimits, ChunkStreamId, DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, MessageType, RawMessage,
-};
+use super::{ChunkError, ChunkStreamId, DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, MessageType, RawMessage};
+use crate::Limits;
 
 /// The messages that are not copied, by their lengths in bytes. Shorter ones are copied in no time, and should not keep
 /// a read buffer that is many times larger; longer ones seldom come in one read, and would make the buffer grow.
@@ -41,7 +40,7 @@ const SHARED_LEN: RangeInclusive<usize> = 4096..=65_536;
 /// connection.
 #[derive(Debug)]
 pub struct ChunkDecoder {
-    limits: ChunkLimits,
+    limits: Limits,
     chunk_size: usize,
     streams: ChunkStreams,
     state: State,
@@ -73,14 +72,15 @@ enum Complete {
 
 impl Default for ChunkDecoder {
     fn default() -> Self {
-        Self::new(ChunkLimits::default())
+        Self::new(Limits::default())
     }
 }
 
 impl ChunkDecoder {
-    /// A decoder at the start of a chunk stream, behind the handshake.
+    /// A decoder at the start of a chunk stream, behind the handshake. Of the limits it knows those of messages and
+    /// chunk streams.
     #[must_use]
-    pub fn new(limits: ChunkLimits) -> Self {
+    pub fn new(limits: Limits) -> Self {
         Self {
             limits,
             chunk_size: DEFAULT_CHUNK_SIZE as usize,
@@ -99,7 +99,7 @@ impl ChunkDecoder {
     }
 
     /// Replaces the limits, for instance when a peer has earned larger ones. They bind from the next chunk on.
-    pub fn set_limits(&mut self, limits: ChunkLimits) {
+    pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
     }
 
@@ -202,6 +202,7 @@ impl ChunkDecoder {
             self.partial_messages += 1;
             if self.partial_messages > self.limits.max_partial_messages {
                 return Err(ChunkError::TooManyPartialMessages {
+                    count: self.partial_messages,
                     limit: self.limits.max_partial_messages,
                 });
             }
@@ -210,6 +211,7 @@ impl ChunkDecoder {
         self.partial_bytes += owed;
         if self.partial_bytes > self.limits.max_partial_bytes {
             return Err(ChunkError::PartialMessagesTooLong {
+                length: self.partial_bytes,
                 limit: self.limits.max_partial_bytes,
             });
         }

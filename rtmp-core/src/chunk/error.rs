@@ -17,8 +17,8 @@ pub enum ChunkError {
         /// The chunk type, `fmt` in the specification.
         format: u8,
     },
-    /// The peer announced a message longer than [`max_message_len`](super::ChunkLimits::max_message_len).
-    #[error("message of {length} bytes announced on chunk stream {chunk_stream}, the limit is {limit}")]
+    /// The peer announced a message longer than [`max_message_len`](crate::Limits::max_message_len).
+    #[error("message of {length} bytes announced on chunk stream {chunk_stream}, max_message_len is {limit}")]
     MessageTooLong {
         /// The chunk stream of the message.
         chunk_stream: ChunkStreamId,
@@ -40,22 +40,28 @@ pub enum ChunkError {
         length: usize,
     },
     /// More messages are incomplete at once than
-    /// [`max_partial_messages`](super::ChunkLimits::max_partial_messages).
-    #[error("more than {limit} incomplete messages")]
+    /// [`max_partial_messages`](crate::Limits::max_partial_messages).
+    #[error("{count} incomplete messages, max_partial_messages is {limit}")]
     TooManyPartialMessages {
+        /// How many there are.
+        count: usize,
         /// The limit.
         limit: usize,
     },
     /// The incomplete messages together are longer than
-    /// [`max_partial_bytes`](super::ChunkLimits::max_partial_bytes).
-    #[error("incomplete messages of more than {limit} bytes in all")]
+    /// [`max_partial_bytes`](crate::Limits::max_partial_bytes).
+    #[error("incomplete messages of {length} bytes in all, max_partial_bytes is {limit}")]
     PartialMessagesTooLong {
+        /// Their length in bytes, with all of the chunk that has begun.
+        length: usize,
         /// The limit in bytes.
         limit: usize,
     },
-    /// The peer uses more chunk streams than [`max_chunk_streams`](super::ChunkLimits::max_chunk_streams).
-    #[error("more than {limit} chunk streams in use")]
+    /// The peer uses more chunk streams than [`max_chunk_streams`](crate::Limits::max_chunk_streams).
+    #[error("{count} chunk streams in use, max_chunk_streams is {limit}")]
     TooManyChunkStreams {
+        /// How many there are.
+        count: usize,
         /// The limit.
         limit: usize,
     },
@@ -100,4 +106,40 @@ pub enum EncodeError {
     /// Never made here: tokio-util's `Encoder` needs it, for the errors of the transport it writes to.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_a_limit_says_which_what_was_met_and_how_much_is_allowed() {
+        let chunk_stream = ChunkStreamId::VIDEO;
+        let texts = [
+            ChunkError::MessageTooLong {
+                chunk_stream,
+                length: 101,
+                limit: 100,
+            },
+            ChunkError::TooManyPartialMessages { count: 65, limit: 64 },
+            ChunkError::PartialMessagesTooLong {
+                length: 1060,
+                limit: 1000,
+            },
+            ChunkError::TooManyChunkStreams {
+                count: 1025,
+                limit: 1024,
+            },
+        ]
+        .map(|error| error.to_string());
+        assert_eq!(
+            texts,
+            [
+                "message of 101 bytes announced on chunk stream 6, max_message_len is 100",
+                "65 incomplete messages, max_partial_messages is 64",
+                "incomplete messages of 1060 bytes in all, max_partial_bytes is 1000",
+                "1025 chunk streams in use, max_chunk_streams is 1024",
+            ]
+        );
+    }
 }

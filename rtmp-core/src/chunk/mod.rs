@@ -38,7 +38,6 @@ mod encoder;
 mod error;
 mod framed;
 mod header;
-mod limits;
 mod raw_message;
 mod streams;
 
@@ -48,7 +47,6 @@ pub use decoder::ChunkDecoder;
 pub use encoder::ChunkEncoder;
 pub use error::{ChunkError, EncodeError};
 pub use framed::FramedMessage;
-pub use limits::ChunkLimits;
 pub use raw_message::{ChunkStreamId, MessageStreamId, MessageType, RawMessage};
 
 /// The chunk size of each direction until a Set Chunk Size message changes it, in bytes (RTMP 1.0 section 5.4.1).

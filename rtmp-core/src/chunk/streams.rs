@@ -115,7 +115,8 @@ impl ChunkStreams {
     pub(super) fn add(&mut self, id: ChunkStreamId, limit: usize) -> Result<usize, ChunkError> {
         let place = self.list.len();
         if place >= limit {
-            return Err(ChunkError::TooManyChunkStreams { limit });
+            let count = place + 1;
+            return Err(ChunkError::TooManyChunkStreams { count, limit });
         }
         match self.low.get_mut(id.get() as usize) {
             // There are 65598 ids at most, so a place fits.

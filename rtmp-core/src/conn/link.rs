@@ -9,8 +9,9 @@ use tokio_util::codec::Decoder;
 
 use super::acknowledged::Acknowledged;
 use super::outgoing::Outgoing;
-use super::{ConnLimits, DEFAULT_WINDOW, Direction, ProtocolError};
-use crate::chunk::{ChunkDecoder, MessageStreamId, MessageType, RawMessage};
+use super::{DEFAULT_WINDOW, Direction, ProtocolError};
+use crate::Limits;
+use crate::chunk::{ChunkDecoder, ChunkError, MessageStreamId, MessageType, RawMessage};
 use crate::message::{
     Aggregate, BandwidthLimit, Command, Control, MediaMessage, Message, MessageError, Status, TransactionId,
     UserControl,
@@ -46,7 +47,9 @@ pub(super) enum Incoming {
 pub(super) struct Link {
     decoder: ChunkDecoder,
     outgoing: Outgoing,
-    limits: ConnLimits,
+    limits: Limits,
+    /// The peer publishes or plays, or has done so.
+    is_media_allowed: bool,
     /// Parts of an aggregate message that are not handed on yet.
     aggregate: Option<(MessageStreamId, Aggregate)>,
     /// Bytes received, for acknowledgements.
@@ -84,11 +87,12 @@ impl fmt::Debug for Tap {
 }
 
 impl Link {
-    pub(super) fn new(limits: ConnLimits) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Self {
-            decoder: ChunkDecoder::new(limits.chunk_before_media()),
+            decoder: ChunkDecoder::new(limits.before_media()),
             outgoing: Outgoing::default(),
             limits,
+            is_media_allowed: false,
             aggregate: None,
             sequence: 0,
             left_in_input: 0,
@@ -120,7 +124,7 @@ impl Link {
         self.outgoing.overtaking_len()
     }
 
-    pub(super) fn limits(&self) -> &ConnLimits {
+    pub(super) fn limits(&self) -> &Limits {
         &self.limits
     }
 
@@ -146,7 +150,8 @@ impl Link {
 
     /// Grants the peer the limits of one that publishes or plays.
     pub(super) fn allow_media(&mut self) {
-        self.decoder.set_limits(self.limits.chunk);
+        self.decoder.set_limits(self.limits);
+        self.is_media_allowed = true;
     }
 
     /// The next message that is not the link's own affair, or `None` when `input` has no whole one.
@@ -164,7 +169,10 @@ impl Link {
                 self.aggregate = None;
             }
             let before = input.len();
-            let raw = self.decoder.decode(input)?;
+            let raw = self
+                .decoder
+                .decode(input)
+                .map_err(|error| self.name_limit(error))?;
             self.count_taken(before - input.len());
             let Some(raw) = raw else {
                 self.count_left(input.len());
@@ -174,7 +182,7 @@ impl Link {
             if let Some(Tap(tap)) = &mut self.tap {
                 tap(Direction::Received, &raw);
             }
-            let message = match Message::decode_with(raw, self.limits.amf) {
+            let message = match Message::decode_with(raw, &self.limits) {
                 Ok(message) => message,
                 Err(error @ MessageError::ShortBody { .. }) => return Err(ProtocolError::Message(error)),
                 Err(error) => return Ok(Some(Incoming::Undecodable(error))),
@@ -204,6 +212,16 @@ impl Link {
                 }
                 Message::Other(raw) => Incoming::Other(raw),
             }));
+        }
+    }
+
+    /// An error of the decoder, with the limit that it was given before media under its own name.
+    fn name_limit(&self, error: ChunkError) -> ProtocolError {
+        match error {
+            ChunkError::PartialMessagesTooLong { length, limit } if !self.is_media_allowed => {
+                ProtocolError::TooLongBeforeMedia { length, limit }
+            }
+            error => ProtocolError::Chunk(error),
         }
     }
 
@@ -365,7 +383,7 @@ mod tests {
     /// Four gigabytes would take a while, so the count begins near its end.
     #[test]
     fn the_count_of_received_bytes_starts_anew_where_encoders_misread_the_wrap() {
-        let mut link = Link::new(ConnLimits::default());
+        let mut link = Link::new(Limits::default());
         let mut input = BytesMut::new();
         link.peer_window = 1000;
         link.sequence = SEQUENCE_RESTART - 100;

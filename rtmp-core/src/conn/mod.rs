@@ -65,15 +65,13 @@ mod acknowledged;
 mod calls;
 mod client;
 mod error;
-mod limits;
 mod link;
 mod link_methods;
 mod outgoing;
 mod server;
 
 pub use client::{ClientConfig, ClientEvent, ClientMachine};
-pub use error::{Ignored, ProtocolError};
-pub use limits::ConnLimits;
+pub use error::{Ignored, LimitError, ProtocolError};
 pub use server::{Played, ServerConfig, ServerEvent, ServerMachine, StreamOrigin};
 
 /// Which way a message goes, seen from here.

@@ -37,7 +37,7 @@ mod status;
 mod user_control;
 
 use bytes::Bytes;
-use rtmp_amf::{Amf0Error, Limits};
+use rtmp_amf::Amf0Error;
 
 pub use aggregate::Aggregate;
 pub use capabilities::{Capabilities, CodecAbilities, Extensions};
@@ -53,8 +53,8 @@ pub use shared_object::{SharedObjectError, SharedObjectEvent, SharedObjectMessag
 pub use status::{Status, StatusCode, StatusLevel};
 pub use user_control::UserControl;
 
-use crate::Timestamp;
 use crate::chunk::{ChunkStreamId, MessageStreamId, MessageType, RawMessage};
+use crate::{Limits, Timestamp};
 
 /// A message with its meaning.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,21 +83,21 @@ pub enum Message {
 }
 
 impl Message {
-    /// Reads a message with the default AMF [`Limits`].
+    /// Reads a message within the default [`Limits`].
     ///
     /// # Errors
     ///
     /// [`MessageError`]; the message is lost, the chunk stream is not.
     pub fn decode(raw: RawMessage) -> Result<Self, MessageError> {
-        Self::decode_with(raw, Limits::default())
+        Self::decode_with(raw, &Limits::default())
     }
 
-    /// Reads a message with the given AMF limits.
+    /// Reads a message; of the limits, those of AMF hold for a command.
     ///
     /// # Errors
     ///
     /// [`MessageError`]; the message is lost, the chunk stream is not.
-    pub fn decode_with(raw: RawMessage, limits: Limits) -> Result<Self, MessageError> {
+    pub fn decode_with(raw: RawMessage, limits: &Limits) -> Result<Self, MessageError> {
         let stream = raw.stream;
         let kind = match raw.message_type {
             MessageType::Audio => MediaKind::Audio,
@@ -106,7 +106,8 @@ impl Message {
             MessageType::Amf3Data => MediaKind::Amf3Data,
             MessageType::UserControl => return UserControl::decode(&raw.payload).map(Self::UserControl),
             MessageType::Command => {
-                return Command::decode(raw.payload, limits).map(|command| Self::Command { stream, command });
+                return Command::decode(raw.payload, limits.amf)
+                    .map(|command| Self::Command { stream, command });
             }
             MessageType::Amf3Command => {
                 // A format selector comes first, always 0 for AMF0 values behind it; some senders leave it out.
@@ -114,7 +115,7 @@ impl Message {
                     Some(0) => raw.payload.slice(1..),
                     _ => raw.payload,
                 };
-                return Command::decode(body, limits).map(|command| Self::Command { stream, command });
+                return Command::decode(body, limits.amf).map(|command| Self::Command { stream, command });
             }
             message_type => {
                 return match Control::decode(message_type, &raw.payload) {

@@ -1,7 +1,8 @@
 //! Connections recorded from real programs; `vectors/captures/README.md` says which and how.
 
 use proptest::prelude::*;
-use rtmp_core::chunk::{ChunkLimits, MessageType, RawMessage};
+use rtmp_core::Limits;
+use rtmp_core::chunk::{MessageType, RawMessage};
 
 use crate::support::{decode, decode_cut, vector};
 
@@ -184,7 +185,7 @@ fn every_capture_decodes_byte_by_byte() {
     for (capture, _, expected_fingerprint) in CAPTURES {
         let input = chunks(capture);
         let every_byte: Vec<usize> = (0..input.len()).collect();
-        let messages = decode_cut(ChunkLimits::default(), &input, &every_byte).complete();
+        let messages = decode_cut(Limits::default(), &input, &every_byte).complete();
         assert_eq!(fingerprint(&messages), expected_fingerprint, "{capture}");
     }
 }
@@ -219,7 +220,7 @@ proptest! {
         cuts in prop::collection::vec(any::<usize>(), 0..200),
     ) {
         let (capture, _, expected_fingerprint) = CAPTURES[capture];
-        let messages = decode_cut(ChunkLimits::default(), &chunks(capture), &cuts).complete();
+        let messages = decode_cut(Limits::default(), &chunks(capture), &cuts).complete();
         prop_assert_eq!(fingerprint(&messages), expected_fingerprint);
     }
 }

@@ -1,6 +1,7 @@
 //! Headers and control messages that are odd, broken or meant to hurt.
 
-use rtmp_core::chunk::{ChunkDecoder, ChunkError, ChunkLimits, ChunkStreamId, MessageType};
+use rtmp_core::Limits;
+use rtmp_core::chunk::{ChunkDecoder, ChunkError, ChunkStreamId, MessageType};
 use tokio_util::codec::Decoder;
 
 use crate::model::Wire;
@@ -160,10 +161,10 @@ fn an_empty_message_of_every_type_is_delivered() {
 fn a_longer_message_than_allowed_is_refused_at_its_header() {
     let over_default = 10 * 1024 * 1024 + 1;
     for (limits, limit, length) in [
-        (ChunkLimits::default(), over_default - 1, over_default),
-        (ChunkLimits::default(), over_default - 1, 0xFF_FFFF),
-        (ChunkLimits::default().max_message_len(1000), 1000, 1001),
-        (ChunkLimits::default().max_message_len(0), 0, 1),
+        (Limits::default(), over_default - 1, over_default),
+        (Limits::default(), over_default - 1, 0xFF_FFFF),
+        (Limits::default().max_message_len(1000), 1000, 1001),
+        (Limits::default().max_message_len(0), 0, 1),
     ] {
         for wire in [
             Wire::new().full(6, 0, length, VIDEO, 1),
@@ -186,7 +187,7 @@ fn a_longer_message_than_allowed_is_refused_at_its_header() {
 
 #[test]
 fn the_longest_message_is_read_where_the_limit_allows_it() {
-    let limits = ChunkLimits::default().max_message_len(usize::MAX);
+    let limits = Limits::default().max_message_len(usize::MAX);
     let payload = noise(0xFF_FFFF);
     let wire = Wire::new()
         .control(1, 0x7FFF_FFFF)
@@ -276,7 +277,7 @@ fn chunk_size_1_works() {
     let every_byte: Vec<usize> = (0..wire.0.len()).collect();
     assert_eq!(decode(&wire.0).complete()[1], expected);
     assert_eq!(
-        decode_cut(ChunkLimits::default(), &wire.0, &every_byte).complete()[1],
+        decode_cut(Limits::default(), &wire.0, &every_byte).complete()[1],
         expected
     );
 }

@@ -1,7 +1,8 @@
 //! Which payloads share the read buffer, and what becomes of the buffer.
 
 use bytes::BytesMut;
-use rtmp_core::chunk::{ChunkDecoder, ChunkError, ChunkLimits, RawMessage};
+use rtmp_core::Limits;
+use rtmp_core::chunk::{ChunkDecoder, ChunkError, RawMessage};
 use tokio_util::codec::Decoder;
 
 use crate::support::{AUDIO, COMMAND, VIDEO, decode_reads, encoded, encoder_at, message, noise};
@@ -60,7 +61,7 @@ fn a_message_in_one_chunk_may_come_in_any_number_of_reads() {
         wire.extend(encoded(&mut encoder, message));
     }
     for read_len in [1, 7, 1448, 4096, 5000, wire.len()] {
-        let outcome = decode_reads(ChunkLimits::default(), wire.chunks(read_len));
+        let outcome = decode_reads(Limits::default(), wire.chunks(read_len));
         assert_eq!(outcome.complete()[1..], sent, "{read_len}");
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use bytes::BytesMut;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use rtmp_core::Limits;
 use rtmp_core::chunk::{
-    ChunkDecoder, ChunkLimits, ChunkStreamId, FramedMessage, MAX_CHUNK_SIZE, MessageStreamId, RawMessage,
+    ChunkDecoder, ChunkStreamId, FramedMessage, MAX_CHUNK_SIZE, MessageStreamId, RawMessage,
 };
 use tokio_util::codec::Decoder;
 
@@ -224,8 +225,8 @@ fn small_limits() -> impl Strategy<Value = ModelLimits> {
     )
 }
 
-fn limits_of(model: ModelLimits) -> ChunkLimits {
-    ChunkLimits::default()
+fn limits_of(model: ModelLimits) -> Limits {
+    Limits::default()
         .max_message_len(model.message_len)
         .max_partial_messages(model.partial_messages)
         .max_partial_bytes(model.partial_bytes)
@@ -262,7 +263,7 @@ proptest! {
         for message in &messages {
             wire.extend(encoded(&mut encoder, message));
         }
-        let decoded = decode_cut(ChunkLimits::default(), &wire, &cuts).complete();
+        let decoded = decode_cut(Limits::default(), &wire, &cuts).complete();
         prop_assert_eq!(&decoded[1..], messages);
     }
 
@@ -271,7 +272,7 @@ proptest! {
         let wire = write_steps(&steps);
         let (expected, _) = model_decode(ModelLimits::NONE, &wire);
         prop_assert_eq!(decode(&wire).complete(), expected.clone());
-        prop_assert_eq!(decode_cut(ChunkLimits::default(), &wire, &cuts).complete(), expected);
+        prop_assert_eq!(decode_cut(Limits::default(), &wire, &cuts).complete(), expected);
     }
 
     #[test]

@@ -3,10 +3,8 @@
 use std::path::PathBuf;
 
 use bytes::{Bytes, BytesMut};
-use rtmp_core::Timestamp;
-use rtmp_core::chunk::{
-    ChunkDecoder, ChunkEncoder, ChunkError, ChunkLimits, ChunkStreamId, MessageStreamId, RawMessage,
-};
+use rtmp_core::chunk::{ChunkDecoder, ChunkEncoder, ChunkError, ChunkStreamId, MessageStreamId, RawMessage};
+use rtmp_core::{Limits, Timestamp};
 use tokio_util::codec::{Decoder, Encoder};
 
 pub(crate) const AUDIO: u8 = 8;
@@ -46,15 +44,15 @@ impl Outcome {
 }
 
 pub(crate) fn decode(input: &[u8]) -> Outcome {
-    decode_within(ChunkLimits::default(), input)
+    decode_within(Limits::default(), input)
 }
 
-pub(crate) fn decode_within(limits: ChunkLimits, input: &[u8]) -> Outcome {
+pub(crate) fn decode_within(limits: Limits, input: &[u8]) -> Outcome {
     decode_reads(limits, [input])
 }
 
 /// Decodes `input` cut at the given places.
-pub(crate) fn decode_cut(limits: ChunkLimits, input: &[u8], cuts: &[usize]) -> Outcome {
+pub(crate) fn decode_cut(limits: Limits, input: &[u8], cuts: &[usize]) -> Outcome {
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (input.len() + 1)).collect();
     cuts.extend([0, input.len()]);
     cuts.sort_unstable();
@@ -62,7 +60,7 @@ pub(crate) fn decode_cut(limits: ChunkLimits, input: &[u8], cuts: &[usize]) -> O
 }
 
 /// Decodes what several reads from a socket bring.
-pub(crate) fn decode_reads<'a>(limits: ChunkLimits, reads: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+pub(crate) fn decode_reads<'a>(limits: Limits, reads: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let mut decoder = ChunkDecoder::new(limits);
     let mut buffer = BytesMut::new();
     let mut messages = Vec::new();

@@ -1,6 +1,7 @@
 //! Times and deltas, plain and extended (RTMP 1.0 sections 5.3.1.2 and 5.3.1.3).
 
-use rtmp_core::chunk::{ChunkLimits, RawMessage};
+use rtmp_core::Limits;
+use rtmp_core::chunk::RawMessage;
 
 use crate::model::Wire;
 use crate::support::{AUDIO, VIDEO, decode, decode_cut, message, noise};
@@ -19,7 +20,7 @@ fn times(messages: &[RawMessage]) -> Vec<u32> {
 fn decode_both_ways(wire: Wire) -> Vec<RawMessage> {
     let every_byte: Vec<usize> = (0..wire.0.len()).collect();
     let messages = decode(&wire.0).complete();
-    let cut = decode_cut(ChunkLimits::default(), &wire.0, &every_byte).complete();
+    let cut = decode_cut(Limits::default(), &wire.0, &every_byte).complete();
     assert_eq!(messages, cut);
     messages
 }

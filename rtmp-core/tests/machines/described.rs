@@ -60,6 +60,7 @@ fn media(message: &MediaMessage) -> String {
 
 fn ignored(ignored: &Ignored) -> String {
     match ignored {
+        Ignored::OverLimit(error) => format!("over a limit: {error}"),
         Ignored::Command { name } => format!("ignored {name}"),
         Ignored::Media { stream } => format!("ignored media on {stream}"),
         Ignored::Undecodable(_) => "ignored undecodable command".to_owned(),

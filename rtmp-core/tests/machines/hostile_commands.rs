@@ -1,7 +1,8 @@
 //! Commands that are broken, absurd, out of turn or too many, to a server.
 
 use rtmp_amf::amf0::{Object, Value};
-use rtmp_core::conn::{ConnLimits, OUTPUT_HIGH_WATER, ServerConfig};
+use rtmp_core::Limits;
+use rtmp_core::conn::{OUTPUT_HIGH_WATER, ServerConfig};
 use rtmp_core::message::{Command, ConnectReply, Status, StatusCode};
 
 use crate::scripted::{
@@ -106,13 +107,15 @@ fn a_command_nested_too_deep_or_with_too_many_values_is_ignored() {
 fn a_connect_without_a_usable_app_is_refused_and_the_connection_closed() {
     let mut connects: Vec<Command> = odd_values().into_iter().map(connect_to).collect();
     connects.extend(["", "/", "?token", "//?x"].map(connect_to));
-    connects.extend([connect_to("x".repeat(60_000)), command("connect", 1)]);
+    connects.push(command("connect", 1));
     connects.push(command("connect", 1).with_object(Object::new().with("tcUrl", "rtmp://h/live")));
-    for connect in connects {
+    let too_long = "over a limit: a name of 60000 bytes, max_name_len is 1024";
+    let cases = connects.into_iter().map(|connect| (connect, None));
+    for (connect, told) in cases.chain([(connect_to("x".repeat(60_000)), Some(too_long))]) {
         let mut server = Server::new(ServerConfig::default());
         server.send(0, connect);
         server.send(0, command("createStream", 2));
-        assert_eq!(server.events(), [""; 0], "the caller is not asked");
+        assert_eq!(server.events(), Vec::from_iter(told), "the caller is not asked");
         assert_eq!(
             server.replies(),
             ["3/0 _error 1 NetConnection.Connect.Rejected", "3/0 close 0"]
@@ -222,7 +225,7 @@ fn a_client_that_asks_and_does_not_read_is_held_up_and_loses_nothing() {
 
 #[test]
 fn streams_beyond_the_limit_are_refused_and_their_numbers_used_again() {
-    let limits = ConnLimits::default().max_streams(3);
+    let limits = Limits::default().max_streams(3);
     let mut server = Server::connected_with(ServerConfig::default().limits(limits));
     for _ in 0..10_000 {
         server.send(0, command("createStream", 5));

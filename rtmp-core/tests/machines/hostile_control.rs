@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
+use rtmp_core::Limits;
 use rtmp_core::chunk::{ChunkError, MessageType};
-use rtmp_core::conn::{ConnLimits, ProtocolError, ServerConfig};
+use rtmp_core::conn::{ProtocolError, ServerConfig};
 use rtmp_core::message::{BandwidthLimit, Control, Message, MessageError, UserControl};
 
 use crate::scripted::{
@@ -315,7 +316,7 @@ fn types_that_nobody_knows_and_shared_objects_are_handed_on() {
 
 #[test]
 fn the_chunk_layer_of_a_stranger_is_bounded() {
-    let limits = ConnLimits::default().max_partial_bytes_before_media(50_000);
+    let limits = Limits::default().max_partial_bytes_before_media(50_000);
     // Ten messages of 16 MB, a little of each: little enough one by one, too much together.
     let mut server = Server::connected_with(ServerConfig::default().limits(limits));
     server.say(&control(Control::SetChunkSize(0x7FFF_FFFF)));
@@ -348,7 +349,10 @@ fn the_chunk_layer_of_a_stranger_is_bounded() {
     assert!(
         matches!(
             fault,
-            ProtocolError::Chunk(ChunkError::PartialMessagesTooLong { limit: 50_000 })
+            ProtocolError::TooLongBeforeMedia {
+                length: 50_001..=50_128,
+                limit: 50_000
+            }
         ),
         "{fault:?}"
     );

@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use proptest::prelude::*;
-use rtmp_core::conn::{
-    ClientConfig, ClientEvent, ClientMachine, ConnLimits, ServerConfig, ServerEvent, ServerMachine,
-};
+use rtmp_core::conn::{ClientConfig, ClientEvent, ClientMachine, ServerConfig, ServerEvent, ServerMachine};
 use rtmp_core::handshake::{ClientHandshakeConfig, HandshakeKind, Layout};
 use rtmp_core::message::{
     ConnectReply, ConnectRequest, PlayRequest, PublishKind, PublishRequest, Status, StatusCode,
 };
-use rtmp_core::{MediaMessage, Timestamp};
+use rtmp_core::{Limits, MediaMessage, Timestamp};
 
 use crate::described;
 use crate::scripted::{random, stream};
@@ -436,7 +434,7 @@ fn the_chunk_size_of_the_server_changes_nothing_for_the_client() {
 
 #[test]
 fn a_message_beyond_the_limit_before_media_ends_the_connection_and_passes_behind_publish() {
-    let limits = ConnLimits::default().max_partial_bytes_before_media(10_000);
+    let limits = Limits::default().max_partial_bytes_before_media(10_000);
     let config = ServerConfig::default().limits(limits);
     let mut pair = Pair::connected(config.clone(), &[]);
     pair.create_stream();
@@ -454,7 +452,7 @@ fn a_message_beyond_the_limit_before_media_ends_the_connection_and_passes_behind
     ));
     assert_eq!(
         stranger.fault().to_string(),
-        "reading chunks",
+        "incomplete messages of 10112 bytes before publish or play, max_partial_bytes_before_media is 10000",
         "20000 bytes of a message are too many for a client that does not publish"
     );
 }

@@ -126,7 +126,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     ) -> Box<Self> {
         let now = Instant::now();
         let mut machine =
-            ServerMachine::new(config.protocol.clone(), Duration::ZERO, |bytes| rand::fill(bytes));
+            ServerMachine::new(config.machine.clone(), Duration::ZERO, |bytes| rand::fill(bytes));
         if let Some(Tap(tap)) = config.tap.clone() {
             let (session, mut has_panicked) = (info.clone(), false);
             machine.set_tap(move |direction, message| {
@@ -188,7 +188,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         self.prepare_goodbye(&reason);
         let takes_more = !matches!(
             reason,
-            CloseReason::PeerClosed | CloseReason::Transport(_) | CloseReason::TimedOut(Deadline::Write)
+            CloseReason::PeerClosed
+                | CloseReason::Transport(_)
+                | CloseReason::TimedOut {
+                    deadline: Deadline::Write,
+                    ..
+                }
         );
         if matches!(reason, CloseReason::PeerClosed) {
             // In TLS it hears that nothing more comes, if there is room for that.
@@ -475,17 +480,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         if let Some((deadline, at)) = self.stage
             && at <= now
         {
-            return Err(CloseReason::TimedOut(deadline));
+            return Err(timeouts.over(deadline));
         }
         if self
             .blocked_since
             .is_some_and(|since| since + timeouts.write <= now)
         {
-            return Err(CloseReason::TimedOut(Deadline::Write));
+            return Err(timeouts.over(Deadline::Write));
         }
         if self.last_heard + timeouts.idle <= now {
             if !self.is_deaf {
-                return Err(CloseReason::TimedOut(Deadline::Idle));
+                return Err(timeouts.over(Deadline::Idle));
             }
             self.last_heard = now;
             self.pinged = false;

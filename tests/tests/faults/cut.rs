@@ -127,9 +127,10 @@ async fn a_server_ends_a_session_in_order_wherever_its_line_breaks() {
                 End::Fin | End::Reset => matches!(reason, CloseReason::PeerClosed | CloseReason::Requested),
                 End::Silence => matches!(
                     reason,
-                    CloseReason::TimedOut(
-                        Deadline::Handshake | Deadline::Connect | Deadline::Media | Deadline::Idle
-                    )
+                    CloseReason::TimedOut {
+                        deadline: Deadline::Handshake | Deadline::Connect | Deadline::Media | Deadline::Idle,
+                        ..
+                    }
                 ),
             };
             assert!(is_expected, "{end:?} at {cut}: {reason:?}");

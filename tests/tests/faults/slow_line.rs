@@ -127,7 +127,10 @@ async fn a_line_that_stops_for_a_minute_is_given_up_at_both_ends_and_the_name_is
     let reason = session.ended().await;
     let is_given_up = matches!(
         reason,
-        CloseReason::TimedOut(Deadline::Idle | Deadline::Write) | CloseReason::PeerClosed
+        CloseReason::TimedOut {
+            deadline: Deadline::Idle | Deadline::Write,
+            ..
+        } | CloseReason::PeerClosed
     );
     assert!(is_given_up, "{reason:?}");
     assert!(relay.publish("live", "cam").is_ok(), "the name is free");

@@ -1,7 +1,7 @@
 //! Section 4: headers of chunks.
 
-use rtmp_core::chunk::{ChunkLimits, MessageStreamId};
-use rtmp_server::rtmp_core::conn::{ConnLimits, ServerConfig};
+use rtmp_core::Limits;
+use rtmp_core::chunk::MessageStreamId;
 use rtmp_server::{Observers, SessionConfig};
 use rtmp_tests::Target;
 use rtmp_tests::media::{keyframe, padded};
@@ -108,18 +108,17 @@ async fn h4_7_a_declared_length_of_which_little_comes_holds_up_nobody() {
 async fn h4_8_a_longer_message_than_allowed_closes_at_its_header() {
     closes(
         &header(6, 0xFF_FFFF, VIDEO, 1),
-        "reading chunks: message of 16777215 bytes announced on chunk stream 6, the limit is 10485760",
+        "reading chunks: message of 16777215 bytes announced on chunk stream 6, max_message_len is 10485760",
     )
     .await;
 }
 
 #[tokio::test]
 async fn h4_9_the_longest_message_passes_where_it_is_allowed() {
-    let chunk = ChunkLimits::default()
+    let limits = Limits::default()
         .max_message_len(0xFF_FFFF)
         .max_partial_bytes(32 << 20);
-    let limits = ConnLimits::default().chunk(chunk);
-    let config = SessionConfig::default().protocol(ServerConfig::default().limits(limits));
+    let config = SessionConfig::default().limits(limits);
     let mut target = Target::with(config, Observers::new()).await;
     let mut publisher = target.connected().await;
     let stream = publisher.publish("attack").await.unwrap();
@@ -140,7 +139,7 @@ async fn h4_10_many_begun_messages_close_at_the_limits() {
     };
     closes(
         &begun(60, 60_000).collect::<Vec<_>>(),
-        "reading chunks: incomplete messages of more than 1048576 bytes in all",
+        "incomplete messages of 1080000 bytes before publish or play, max_partial_bytes_before_media is 1048576",
     )
     .await;
     let many: Vec<u8> = (0..65)
@@ -153,14 +152,14 @@ async fn h4_10_many_begun_messages_close_at_the_limits() {
             .concat()
         })
         .collect();
-    let limits = ConnLimits::default().max_partial_bytes_before_media(32 << 20);
-    let config = SessionConfig::default().protocol(ServerConfig::default().limits(limits));
+    let limits = Limits::default().max_partial_bytes_before_media(32 << 20);
+    let config = SessionConfig::default().limits(limits);
     let mut target = Target::with(config, Observers::new()).await;
     let mut attacker = target.connected().await;
     attacker.send_bytes(&many).await;
     assert_eq!(
         text(&target.reason().await),
-        "the client broke the protocol: reading chunks: more than 64 incomplete messages"
+        "the client broke the protocol: reading chunks: 65 incomplete messages, max_partial_messages is 64"
     );
     target.unharmed().await;
 }
@@ -173,7 +172,11 @@ async fn h4_11_many_chunk_streams_close_at_the_limit() {
             [vec![1, low, high], header(0, 0, 77, 0)[1..].to_vec()].concat()
         })
         .collect();
-    closes(&bytes, "reading chunks: more than 1024 chunk streams in use").await;
+    closes(
+        &bytes,
+        "reading chunks: 1025 chunk streams in use, max_chunk_streams is 1024",
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -248,7 +248,10 @@ async fn h9_11_a_publisher_that_has_gone_silent_loses_its_name_after_the_idle_ti
     let mut target = Target::with(config, Observers::new()).await;
     let mut dead = target.connected().await;
     dead.publish("attack").await.expect("a free name");
-    assert_eq!(text(&target.reason().await), "the client was silent for too long");
+    assert_eq!(
+        text(&target.reason().await),
+        "the client was silent for too long (limit 500ms)"
+    );
     let mut back = target.connected().await;
     back.publish("attack").await.expect("the name is free");
     drop((dead, back));

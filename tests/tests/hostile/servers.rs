@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use rtmp_amf::amf0::{Object, Value};
-use rtmp_client::{ClientConn, ConnectRequest, Error, PublishKind};
+use rtmp_client::{ClientConn, ConnectRequest, Error, PublishKind, Timeouts};
 use rtmp_core::conn::ServerEvent;
 use rtmp_core::message::{Command, TransactionId};
 use rtmp_core::url::RtmpUrl;
@@ -95,7 +95,7 @@ async fn h9_20_answers_and_statuses_that_make_no_sense_are_passed_over() {
     };
     let act = async {
         let conn = ClientConn::builder()
-            .command_timeout(Duration::from_millis(300))
+            .timeouts(Timeouts::default().command(Duration::from_millis(300)))
             .dial(&url)
             .await
             .expect("a handshake");

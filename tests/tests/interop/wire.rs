@@ -3,7 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::{Buf, Bytes, BytesMut};
-use rtmp_core::chunk::{ChunkDecoder, ChunkLimits};
+use rtmp_core::Limits;
+use rtmp_core::chunk::ChunkDecoder;
 use rtmp_core::handshake::PACKET_LEN;
 use rtmp_core::message::{Command, Message, UserControl};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -97,7 +98,7 @@ async fn pass_on(program: TcpStream, server: TcpStream, sent: &watch::Sender<Sen
         to_program.shutdown().await
     };
     let forth = async {
-        let mut decoder = ChunkDecoder::new(ChunkLimits::default());
+        let mut decoder = ChunkDecoder::new(Limits::default());
         let mut input = BytesMut::new();
         let mut is_shaken = false;
         loop {

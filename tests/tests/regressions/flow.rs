@@ -1,7 +1,7 @@
 //! Acknowledgements, and what must not depend on them.
 
 use rtmp_client::{ClientBuilder, ClientConn, ConnectRequest, PublishKind, Publisher};
-use rtmp_core::conn::{ServerConfig, ServerEvent};
+use rtmp_core::conn::ServerEvent;
 use rtmp_core::message::Control;
 use rtmp_server::{Observers, Relay, SessionConfig};
 use rtmp_tests::media::{audio, padded};
@@ -75,7 +75,7 @@ async fn w4_a_publisher_that_never_looks_at_acknowledgements_is_not_stopped_by_t
     let mut tap = relay.play("live", "cam");
     let (ours, theirs) = duplex(256);
     // A limit of one byte: the client asks for acknowledgements as often as that.
-    let config = SessionConfig::default().protocol(ServerConfig::default().peer_bandwidth(1));
+    let config = SessionConfig::default().peer_bandwidth(1);
     let _session = session_over(theirs, &Observers::new().relay(relay.clone()), config);
     let conn = ClientConn::builder().from_io(ours, URL).await.unwrap();
     conn.connect(ConnectRequest::default()).await.unwrap();

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use rtmp_amf::amf0::Object;
 use rtmp_client::ClientConn;
 use rtmp_core::chunk::{ChunkEncoder, ChunkError, MessageStreamId};
-use rtmp_core::conn::{ClientConfig, ClientEvent, ProtocolError, ServerConfig};
+use rtmp_core::conn::{ClientConfig, ClientEvent, ProtocolError};
 use rtmp_core::handshake::{ClientHandshakeConfig, HandshakeKind, Layout};
 use rtmp_core::message::{Command, Message, PublishKind, UserControl};
 use rtmp_server::{CloseReason, Observers, Relay, SessionConfig};
@@ -187,9 +187,8 @@ async fn i8_chunk_stream_ids_above_31_are_read() {
 }
 
 /// Publishes with this chunk size, and plays on the same connection.
-async fn publishes_in_chunks_of(size: u32, server: ServerConfig, sent_len: usize) {
+async fn publishes_in_chunks_of(size: u32, config: SessionConfig, sent_len: usize) {
     let (client, theirs) = duplex(PIPE_LEN);
-    let config = SessionConfig::default().protocol(server);
     let _session = session_over(theirs, &Observers::new().relay(Relay::default()), config);
     let mut peer = Peer::with_config(client, ClientConfig::default().chunk_size(size));
     peer.connect("live").await.unwrap();
@@ -208,21 +207,21 @@ async fn publishes_in_chunks_of(size: u32, server: ServerConfig, sent_len: usize
 #[tokio::test(start_paused = true)]
 async fn i9_chunk_sizes_above_10_mb_are_accepted_and_reserve_nothing() {
     for size in [10_485_761, 0x00FF_FFFF, 0x0100_0000, 0x7FFF_FFFF] {
-        publishes_in_chunks_of(size, ServerConfig::default(), 100_000).await;
+        publishes_in_chunks_of(size, SessionConfig::default(), 100_000).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn i10_small_chunk_sizes_are_accepted() {
     for size in [1, 2, 64, 127, 129] {
-        publishes_in_chunks_of(size, ServerConfig::default(), 2000).await;
+        publishes_in_chunks_of(size, SessionConfig::default(), 2000).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn i11_each_direction_has_a_chunk_size_of_its_own() {
     for (ours, theirs) in [(128, 4096), (4096, 128), (1, 60_000), (60_000, 333)] {
-        publishes_in_chunks_of(ours, ServerConfig::default().chunk_size(theirs), 10_000).await;
+        publishes_in_chunks_of(ours, SessionConfig::default().chunk_size(theirs), 10_000).await;
     }
 }
 
@@ -263,7 +262,7 @@ async fn i14_messages_of_any_size_pass_chunks_of_any_size() {
     for (ours, theirs) in [(128, 128), (1000, 999), (60_000, 128)] {
         let relay = Relay::default();
         let (client, server) = duplex(PIPE_LEN);
-        let config = SessionConfig::default().protocol(ServerConfig::default().chunk_size(theirs));
+        let config = SessionConfig::default().chunk_size(theirs);
         let _session = session_over(server, &Observers::new().relay(relay), config);
         let mut peer = Peer::with_config(client, ClientConfig::default().chunk_size(ours));
         peer.connect("live").await.unwrap();

@@ -40,7 +40,13 @@ async fn a_silent_publisher_is_pinged_and_then_closed() {
     drop(peer);
     let reason = running.ended().await;
     assert!(
-        matches!(reason, CloseReason::TimedOut(Deadline::Idle)),
+        matches!(
+            reason,
+            CloseReason::TimedOut {
+                deadline: Deadline::Idle,
+                ..
+            }
+        ),
         "{reason}"
     );
     assert_eq!(relay.stream_count(), 0, "the name is free again");

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use rtmp_client::{PlayRequest, PublishKind};
 use rtmp_core::chunk::MessageStreamId;
-use rtmp_core::conn::{ClientConfig, ServerConfig};
+use rtmp_core::conn::ClientConfig;
 use rtmp_core::flv::{FlvDecoder, FlvRecorder, Metadata};
 use rtmp_core::message::PublishRequest;
 use rtmp_core::{MediaKind, MediaMessage};
@@ -52,7 +52,7 @@ fn long_stream() -> Vec<(u64, MediaMessage)> {
 #[tokio::test(start_paused = true)]
 async fn z1_time_goes_on_through_every_bit_of_the_clock_from_publisher_to_player_to_file() {
     let relay = Relay::default();
-    let small = || SessionConfig::default().protocol(ServerConfig::default().chunk_size(128));
+    let small = || SessionConfig::default().chunk_size(128);
     let (pushing, _) = client(&relay, small()).await;
     let (pulling, _) = client(&relay, small()).await;
     let stream = pushing.create_stream().await.unwrap();

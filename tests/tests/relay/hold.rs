@@ -118,7 +118,13 @@ async fn a_player_that_takes_nothing_holds_its_publisher_until_its_write_deadlin
     let (sending, _session) = publisher(&relay, "cam", 1000).await;
     let reason = dead_session.ended().await;
     assert!(
-        matches!(reason, CloseReason::TimedOut(Deadline::Write)),
+        matches!(
+            reason,
+            CloseReason::TimedOut {
+                deadline: Deadline::Write,
+                ..
+            }
+        ),
         "{reason}"
     );
     sending.await.unwrap();
@@ -143,7 +149,10 @@ async fn a_publisher_that_is_held_is_not_taken_for_silent_and_is_so_afterwards()
     // Now it could be heard, and says nothing.
     assert!(matches!(
         session.ended().await,
-        CloseReason::TimedOut(Deadline::Idle)
+        CloseReason::TimedOut {
+            deadline: Deadline::Idle,
+            ..
+        }
     ));
     peer.to_the_end().await;
 }

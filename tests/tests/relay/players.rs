@@ -7,7 +7,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt;
 use rtmp_core::chunk::MessageStreamId;
-use rtmp_core::conn::ServerConfig;
 use rtmp_core::message::{ConnectReply, ConnectRequest, StatusCode};
 use rtmp_core::{MediaKind, MediaMessage, Timestamp};
 use rtmp_server::relay::RelayConfig;
@@ -99,7 +98,7 @@ async fn players_get_the_same_media_on_whatever_stream_with_whatever_chunk_size(
     let mut players = Vec::new();
     for (chunk_size, stream_count) in [(60_000, 1), (60_000, 3), (128, 1), (1 << 20, 2)] {
         let (client, server) = tokio::io::duplex(PIPE_LEN);
-        let config = SessionConfig::default().protocol(ServerConfig::default().chunk_size(chunk_size));
+        let config = SessionConfig::default().chunk_size(chunk_size);
         let _session = session_over(server, &Observers::new().relay(relay.clone()), config);
         let mut peer = Peer::connected(client, "live").await;
         for _ in 1..stream_count {

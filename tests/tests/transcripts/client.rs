@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use rtmp_amf::amf0::Object;
 use rtmp_client::{ClientBuilder, ClientConn, ConnectRequest, PlayRequest, PlayStart, PublishKind};
-use rtmp_core::conn;
 use rtmp_server::{Observers, Relay, SessionConfig};
 use rtmp_tests::serve::PIPE_LEN;
 use rtmp_tests::session_over;
@@ -360,9 +359,9 @@ impl Recorded {
 /// What our client says to a server.
 async fn said(talk: impl AsyncFnOnce(DuplexStream)) -> Vec<String> {
     let (server, session) = duplex(PIPE_LEN);
-    let protocol = conn::ServerConfig::default().peer_bandwidth(NGINX_WINDOW);
+    let config = SessionConfig::default().peer_bandwidth(NGINX_WINDOW);
     let observers = Observers::new().relay(Relay::default());
-    let running = session_over(session, &observers, SessionConfig::default().protocol(protocol));
+    let running = session_over(session, &observers, config);
     let (client, line) = duplex(PIPE_LEN);
     let ((), said) = tokio::join!(talk(client), listen(line, server));
     running.ended().await;

@@ -1,6 +1,5 @@
 //! Our server, beside nginx-rtmp and FFmpeg when they hear the same. It is set to their windows and chunk sizes.
 
-use rtmp_core::conn;
 use rtmp_server::{Observers, Relay, SessionConfig};
 use rtmp_tests::media::{keyframe, metadata};
 use rtmp_tests::serve::PIPE_LEN;
@@ -270,11 +269,11 @@ async fn answers(recorded: &Recorded) -> Vec<String> {
     }
 
     let (client, server) = duplex(PIPE_LEN);
-    let protocol = conn::ServerConfig::default()
+    let config = SessionConfig::default()
         .window_ack_size(recorded.window)
         .peer_bandwidth(recorded.window)
         .chunk_size(recorded.chunk_size);
-    let running = session_over(server, &observers, SessionConfig::default().protocol(protocol));
+    let running = session_over(server, &observers, config);
     let (mut from_server, mut to_server) = tokio::io::split(client);
     let said = recording(&format!("{}.c2s", recorded.name));
     let say = async {

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use bytes::{Buf, Bytes, BytesMut};
 use rtmp_amf::amf0::{self, Object, Value};
-use rtmp_core::chunk::{ChunkDecoder, ChunkLimits, RawMessage};
+use rtmp_core::Limits;
+use rtmp_core::chunk::{ChunkDecoder, RawMessage};
 use rtmp_core::handshake::PACKET_LEN;
 use rtmp_core::message::{Command, Control, Message, UserControl};
 use tokio_util::codec::Decoder;
@@ -22,7 +23,7 @@ pub(crate) fn transcript(bytes: &[u8]) -> Vec<String> {
     let mut input = BytesMut::from(bytes);
     assert!(input.len() >= HANDSHAKE_LEN, "the handshake is not complete");
     input.advance(HANDSHAKE_LEN);
-    let mut decoder = ChunkDecoder::new(ChunkLimits::default());
+    let mut decoder = ChunkDecoder::new(Limits::default());
     let mut lines: Vec<String> = Vec::new();
     while let Some(message) = decoder.decode(&mut input).expect("a connection that can be read") {
         let shown = show(message);

@@ -13,7 +13,8 @@ pub use event::ClientEvent;
 use super::calls::Calls;
 use super::link::{Incoming, Link};
 use super::link_methods::link_methods;
-use super::{ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, Direction, ProtocolError};
+use super::{DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, Direction, ProtocolError};
+use crate::Limits;
 use crate::chunk::{MAX_CHUNK_SIZE, MessageStreamId, RawMessage};
 use crate::handshake::{ClientHandshake, ClientHandshakeConfig, HandshakePacket};
 use crate::message::{Control, UserControl};
@@ -22,7 +23,7 @@ use crate::message::{Control, UserControl};
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
     handshake: ClientHandshakeConfig,
-    limits: ConnLimits,
+    limits: Limits,
     chunk_size: u32,
     window_ack_size: u32,
     buffer_length: Duration,
@@ -32,7 +33,7 @@ impl Default for ClientConfig {
     fn default() -> Self {
         Self {
             handshake: ClientHandshakeConfig::default(),
-            limits: ConnLimits::default(),
+            limits: Limits::default(),
             chunk_size: DEFAULT_OUTGOING_CHUNK_SIZE,
             window_ack_size: DEFAULT_WINDOW,
             buffer_length: Duration::from_secs(3),
@@ -50,7 +51,7 @@ impl ClientConfig {
 
     /// What a server may make the machine hold.
     #[must_use]
-    pub fn limits(mut self, limits: ConnLimits) -> Self {
+    pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }

@@ -7,7 +7,7 @@ use rtmp_amf::amf0::Value;
 
 use super::{Amf3, Phase, Role, ServerEvent, ServerMachine, Undecided};
 use crate::chunk::MessageStreamId;
-use crate::conn::{Ignored, ProtocolError};
+use crate::conn::{Ignored, LimitError, ProtocolError};
 use crate::message::{
     Command, ConnectRequest, MediaKind, PlayOptions, PlayRequest, PublishRequest, Status, StatusCode,
     TransactionId, duration_from_millis,
@@ -57,26 +57,25 @@ impl ServerMachine {
         } else {
             Amf3::NotAsked
         };
-        let app_len = request.text("app").unwrap_or_default().len();
-        let refusal = if request.app().is_empty() {
-            Some("connect names no application")
-        } else if app_len > self.link.limits().max_name_len {
-            Some("the name of the application is too long")
-        } else {
-            None
-        };
-        if let Some(description) = refusal {
-            self.reject_connect(&Status::new(StatusCode::ConnectRejected, description))?;
+        let rejected = |description| Status::new(StatusCode::ConnectRejected, description);
+        if request.app().is_empty() {
+            self.reject_connect(&rejected("connect names no application".to_owned()))?;
             return Ok(None);
+        }
+        if let Err(error) = self.check_name(request.text("app").unwrap_or_default()) {
+            self.reject_connect(&rejected(error.to_string()))?;
+            return Ok(over_limit(error));
         }
         Ok(Some(ServerEvent::Connect(request)))
     }
 
     fn handle_create_stream(&mut self, command: &Command) -> Handled {
-        let limit = self.link.limits().max_streams;
-        match self.streams.create(limit) {
-            Some(stream) => self.answer(command, Value::from(stream.get())),
-            None => self.refuse_call(command, "too many streams"),
+        match self.streams.create(self.link.limits().max_streams) {
+            Ok(stream) => self.answer(command, Value::from(stream.get())),
+            Err(error) => {
+                self.refuse_call(command, &error.to_string())?;
+                Ok(over_limit(error))
+            }
         }
     }
 
@@ -131,8 +130,12 @@ impl ServerMachine {
         let Some(request) = PublishRequest::from_command(command) else {
             return self.refuse_stream(command, stream, &bad("publish names no stream"));
         };
-        if request.name().len() > self.link.limits().max_name_len {
-            return self.refuse_stream(command, stream, &bad("the stream name is too long"));
+        if let Err(error) = self.check_name(request.name()) {
+            self.send_status(
+                stream,
+                &Status::new(StatusCode::PublishBadName, error.to_string()),
+            )?;
+            return Ok(over_limit(error));
         }
         Ok(Some(ServerEvent::Publish { stream, request }))
     }
@@ -157,8 +160,9 @@ impl ServerMachine {
         let Some(request) = request else {
             return self.refuse_stream(command, stream, &failed("play names no stream"));
         };
-        if request.name().len() > self.link.limits().max_name_len {
-            return self.refuse_stream(command, stream, &failed("the stream name is too long"));
+        if let Err(error) = self.check_name(request.name()) {
+            self.send_status(stream, &Status::new(StatusCode::PlayFailed, error.to_string()))?;
+            return Ok(over_limit(error));
         }
         let is_reset = request.is_reset();
         let play = ServerEvent::Play { stream, request };
@@ -176,22 +180,20 @@ impl ServerMachine {
             let status = Status::new(StatusCode::PlayFailed, "the stream is not being played");
             return self.refuse_stream(command, named, &status);
         };
-        match PlayOptions::from_command(command) {
-            Some(options) if options.name().len() <= self.link.limits().max_name_len => {
-                Ok(Some(ServerEvent::Transition { stream, options }))
-            }
-            _ => {
-                let status = Status::new(StatusCode::PlayFailed, "play2 names no stream");
-                self.refuse_stream(command, stream, &status)
-            }
+        let Some(options) = PlayOptions::from_command(command) else {
+            let status = Status::new(StatusCode::PlayFailed, "play2 names no stream");
+            return self.refuse_stream(command, stream, &status);
+        };
+        if let Err(error) = self.check_name(options.name()) {
+            self.send_status(stream, &Status::new(StatusCode::PlayFailed, error.to_string()))?;
+            return Ok(over_limit(error));
         }
+        Ok(Some(ServerEvent::Transition { stream, options }))
     }
 
     fn handle_stream_length(&mut self, command: &Command) -> Handled {
         match command.text_argument(0) {
-            Some(name)
-                if command.transaction.expects_answer() && name.len() <= self.link.limits().max_name_len =>
-            {
+            Some(name) if command.transaction.expects_answer() && self.check_name(name).is_ok() => {
                 let (transaction, name) = (command.transaction, name.to_owned());
                 Ok(Some(ServerEvent::StreamLength { transaction, name }))
             }
@@ -266,11 +268,19 @@ impl ServerMachine {
 
     fn send_fc_notice(&mut self, command: &Command, notice: &'static str, code: StatusCode) -> Handled {
         let name = command.text_argument(0).unwrap_or_default();
-        let fits = name.len() <= self.link.limits().max_name_len;
+        let fits = self.check_name(name).is_ok();
         let status = Status::new(code, if fits { name } else { "" });
         let notice = Command::new(AmfString::from_static(notice)).with_argument(status.to_value());
         self.link.send_command(MessageStreamId::CONNECTION, notice)?;
         Ok(None)
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), LimitError> {
+        let (length, limit) = (name.len(), self.link.limits().max_name_len);
+        match length > limit {
+            true => Err(LimitError::NameTooLong { length, limit }),
+            false => Ok(()),
+        }
     }
 
     fn playing(&self, stream: MessageStreamId) -> Option<MessageStreamId> {
@@ -333,6 +343,10 @@ fn ended(stream: MessageStreamId, role: &Role) -> Option<ServerEvent> {
 
 fn ignored(command: &Command) -> Option<ServerEvent> {
     Some(ServerEvent::Ignored(Ignored::command(command)))
+}
+
+fn over_limit(error: LimitError) -> Option<ServerEvent> {
+    Some(ServerEvent::Ignored(Ignored::OverLimit(error)))
 }
 
 /// The argument as a position in milliseconds, if it is a possible one.

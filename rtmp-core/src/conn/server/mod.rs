@@ -15,17 +15,17 @@ use streams::{Role, Streams};
 use super::calls::Calls;
 use super::link::{Incoming, Link};
 use super::link_methods::link_methods;
-use super::{ConnLimits, DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, Direction, Ignored, ProtocolError};
-use crate::Timestamp;
+use super::{DEFAULT_OUTGOING_CHUNK_SIZE, DEFAULT_WINDOW, Direction, Ignored, ProtocolError};
 use crate::chunk::{MAX_CHUNK_SIZE, MessageStreamId, RawMessage};
 use crate::handshake::{ServerHandshake, ServerHandshakeConfig};
 use crate::message::{Control, MediaMessage, TransactionId, UserControl};
+use crate::{Limits, Timestamp};
 
 /// What a [`ServerMachine`] announces and accepts.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
     handshake: ServerHandshakeConfig,
-    limits: ConnLimits,
+    limits: Limits,
     chunk_size: u32,
     window_ack_size: u32,
     peer_bandwidth: u32,
@@ -35,7 +35,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             handshake: ServerHandshakeConfig::default(),
-            limits: ConnLimits::default(),
+            limits: Limits::default(),
             chunk_size: DEFAULT_OUTGOING_CHUNK_SIZE,
             window_ack_size: DEFAULT_WINDOW,
             peer_bandwidth: DEFAULT_WINDOW,
@@ -53,7 +53,7 @@ impl ServerConfig {
 
     /// What a client may make the machine hold.
     #[must_use]
-    pub fn limits(mut self, limits: ConnLimits) -> Self {
+    pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }

@@ -1,6 +1,7 @@
 //! The message streams of a connection, and what each is used for.
 
 use crate::chunk::MessageStreamId;
+use crate::conn::LimitError;
 use crate::message::split_query;
 
 /// What a stream is used for. One that was created and is not in use has none of these.
@@ -19,15 +20,17 @@ pub(super) enum Role {
 pub(super) struct Streams(Vec<(MessageStreamId, Role)>);
 
 impl Streams {
-    /// Creates a stream with the lowest id that is free, or none if there are `limit` already.
-    pub(super) fn create(&mut self, limit: usize) -> Option<MessageStreamId> {
-        if self.0.len() >= limit {
-            return None;
+    /// Creates a stream with the lowest id that is free, unless there are `limit` already.
+    pub(super) fn create(&mut self, limit: usize) -> Result<MessageStreamId, LimitError> {
+        let count = self.0.len() + 1;
+        if count > limit {
+            return Err(LimitError::TooManyStreams { count, limit });
         }
         let taken = |id: &u32| self.0.iter().any(|(stream, _)| stream.get() == *id);
-        let stream = MessageStreamId::new((1..).find(|id| !taken(id))?);
+        let free = (1..).find(|id| !taken(id));
+        let stream = MessageStreamId::new(free.ok_or(LimitError::TooManyStreams { count, limit })?);
         self.0.push((stream, Role::Idle));
-        Some(stream)
+        Ok(stream)
     }
 
     pub(super) fn remove(&mut self, stream: MessageStreamId) -> Option<Role> {
