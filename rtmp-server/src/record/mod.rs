@@ -56,11 +56,13 @@
 
 mod config;
 mod event;
+mod job;
 mod output;
+mod pool;
 mod queue;
 mod recorder;
 mod recording;
-mod shared;
+mod running;
 mod writer;
 
 pub use config::{RecordConfig, RecordStreams};

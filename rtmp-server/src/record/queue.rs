@@ -1,9 +1,7 @@
 //! What waits for the disk.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rtmp_core::MediaMessage;
 use rtmp_core::flv::Configuration;
@@ -11,17 +9,13 @@ use rtmp_core::message::Status;
 
 use super::RecordConfig;
 
-/// A bounded queue from a session, which never waits, to a thread that does.
+/// A bounded queue from a session, which never waits, to the turns of a thread that does.
 ///
 /// When it is full it loses the group of pictures that has not ended, as far as that is still here, and everything up
 /// to the next keyframe for which the queue is half empty again. Headers that are lost with it come before that.
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    filled: Condvar,
-    /// The writer is to be woken at the next flush.
-    is_wake_due: AtomicBool,
-    write_interval: Duration,
     max_len: usize,
     max_messages: usize,
 }
@@ -33,8 +27,10 @@ struct State {
     len: usize,
     written_later: usize,
     is_closed: bool,
-    /// The writer has nothing to do, and waits for the first message.
-    is_idle: bool,
+    /// The writer waits for its turn, or has it.
+    is_scheduled: bool,
+    /// That turn is to come soon.
+    is_hurried: bool,
     /// Nobody takes anything any more.
     is_abandoned: bool,
     has_video: bool,
@@ -50,6 +46,15 @@ struct State {
 pub(super) struct Lost {
     pub(super) messages: u64,
     pub(super) bytes: u64,
+}
+
+/// What a writer needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Need {
+    /// A turn.
+    pub(super) turn: bool,
+    /// Its turn at once.
+    pub(super) hurry: bool,
 }
 
 /// What a writer gets at a time.
@@ -69,10 +74,11 @@ const MAX_CONFIGURATION_COUNT: usize = 64;
 impl Queue {
     pub(super) fn new(config: &RecordConfig) -> Self {
         Self {
-            state: Mutex::default(),
-            filled: Condvar::new(),
-            is_wake_due: AtomicBool::new(false),
-            write_interval: config.write_interval,
+            // The first turn begins the file.
+            state: Mutex::new(State {
+                is_scheduled: true,
+                ..State::default()
+            }),
             max_len: config.max_queue_len,
             max_messages: config.max_queue_messages,
         }
@@ -84,17 +90,19 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn push(&self, message: &MediaMessage) {
+    /// Takes a message, or loses it. The writer need not be woken before all messages that came in one piece are here.
+    pub(super) fn push(&self, message: &MediaMessage) -> Need {
         let mut state = self.lock();
         if state.is_closed || state.is_abandoned {
-            return;
+            return Need::default();
         }
         state.has_video = state.has_video || message.is_keyframe_of(0);
         if state.is_losing {
             let is_half_empty = state.len + state.written_later <= self.max_len / 2
                 && state.messages.len() <= self.max_messages / 2;
             if !(is_half_empty && state.may_begin_with(message)) {
-                return state.lose(message.clone());
+                state.lose(message.clone());
+                return Need::default();
             }
             state.is_losing = false;
             for configuration in std::mem::take(&mut state.lost_configurations).into_values() {
@@ -103,33 +111,27 @@ impl Queue {
         } else if !state.has_room_for(message, self) {
             state.is_losing = true;
             state.lose_unfinished_group();
-            return state.lose(message.clone());
+            state.lose(message.clone());
+            return Need::default();
         }
         state.add(message.clone());
-        if state.is_idle || self.is_write_due(&state) {
-            self.is_wake_due.store(true, Ordering::Relaxed);
+        let is_urgent = state.len >= self.max_len / 4 || state.messages.len() >= self.max_messages / 4;
+        Need {
+            turn: !std::mem::replace(&mut state.is_scheduled, true),
+            hurry: is_urgent && !std::mem::replace(&mut state.is_hurried, true),
         }
-    }
-
-    /// Wakes the writer, if there is reason to. A wake costs more than everything else here, so what comes while it
-    /// lets messages gather wakes nobody.
-    pub(super) fn flush(&self) {
-        if self.is_wake_due.swap(false, Ordering::Relaxed) {
-            self.filled.notify_one();
-        }
-    }
-
-    /// Whether so much has gathered that it can not wait.
-    fn is_write_due(&self, state: &State) -> bool {
-        self.write_interval.is_zero()
-            || state.len >= self.max_len / 4
-            || state.messages.len() >= self.max_messages / 4
     }
 
     /// Nothing more comes.
-    pub(super) fn close(&self) {
-        self.lock().is_closed = true;
-        self.filled.notify_one();
+    pub(super) fn close(&self) -> Need {
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.is_closed, true) || state.is_abandoned {
+            return Need::default();
+        }
+        Need {
+            turn: !std::mem::replace(&mut state.is_scheduled, true),
+            hurry: true,
+        }
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -144,25 +146,10 @@ impl Queue {
         state.lost_configurations.clear();
     }
 
-    /// Waits for messages, or for the end, and lets them gather. What was taken before counts as written.
+    /// Takes what there is. What was taken before counts as written.
     pub(super) fn take(&self, emptied: VecDeque<MediaMessage>) -> Batch {
-        let mut due = Instant::now() + self.write_interval;
         let mut state = self.lock();
-        state.written_later = 0;
-        while !state.is_closed && (state.messages.is_empty() || !self.is_write_due(&state)) {
-            let left = due.saturating_duration_since(Instant::now());
-            if !left.is_zero() {
-                let waited = self.filled.wait_timeout(state, left);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            } else if state.messages.is_empty() {
-                state.is_idle = true;
-                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
-                state.is_idle = false;
-                due = Instant::now() + self.write_interval;
-            } else {
-                break;
-            }
-        }
+        state.is_hurried = false;
         state.written_later = std::mem::take(&mut state.len);
         let is_over = state.is_closed;
         // While it lasts a loss grows; it is told once.
@@ -176,6 +163,14 @@ impl Queue {
             },
             is_last: is_over,
         }
+    }
+
+    /// What was taken is written. `true` if there is more; otherwise the next message asks for a turn.
+    pub(super) fn end_turn(&self) -> bool {
+        let mut state = self.lock();
+        state.written_later = 0;
+        state.is_scheduled = state.is_closed || !state.messages.is_empty();
+        state.is_scheduled
     }
 
     pub(super) fn push_status(&self, status: Status) {
@@ -245,12 +240,8 @@ mod tests {
 
     use super::*;
 
-    fn config() -> RecordConfig {
-        RecordConfig::default().write_interval(Duration::ZERO)
-    }
-
     fn queue(max_messages: usize) -> Queue {
-        Queue::new(&config().max_queue_messages(max_messages))
+        Queue::new(&RecordConfig::default().max_queue_messages(max_messages))
     }
 
     fn video(millis: u32, body: &'static [u8]) -> MediaMessage {
@@ -275,6 +266,7 @@ mod tests {
 
     fn take(queue: &Queue) -> (Vec<u32>, u64) {
         let batch = queue.take(VecDeque::new());
+        queue.end_turn();
         let times = batch.messages.iter().map(|message| message.timestamp.as_millis());
         (times.collect(), batch.lost.messages)
     }
@@ -353,42 +345,49 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_the_writer_has_taken_count_until_it_comes_for_more() {
-        let config = config().max_queue_len(300);
-        let queue = Queue::new(&config);
+    fn bytes_that_the_writer_has_taken_count_until_they_are_written() {
+        let queue = Queue::new(&RecordConfig::default().max_queue_len(300));
         for millis in 0..4 {
             queue.push(&keyframe(millis));
         }
-        assert_eq!(take(&queue).0, [0, 1, 2, 3]);
+        let batch = queue.take(VecDeque::new());
+        assert_eq!(batch.messages.len(), 4);
         queue.push(&keyframe(4));
+        assert!(!queue.end_turn());
         queue.push(&keyframe(5));
-        queue.close();
-        assert_eq!(take(&queue), (vec![], 2));
-    }
-
-    /// With an hour to wait, a test that waits does not end.
-    #[test]
-    fn what_has_gathered_is_taken_before_its_time_if_it_is_much_or_the_last() {
-        let config = config()
-            .write_interval(Duration::from_secs(3600))
-            .max_queue_messages(8);
-        let queue = Queue::new(&config);
-        queue.push(&keyframe(0));
-        queue.push(&frame(40));
-        assert_eq!(take(&queue).0, [0, 40]);
-        queue.push(&frame(80));
-        queue.close();
-        assert_eq!(take(&queue).0, [80]);
+        assert_eq!(take(&queue), (vec![5], 1));
     }
 
     #[test]
-    fn what_comes_within_the_interval_is_taken_together() {
-        let config = config().write_interval(Duration::from_millis(1));
-        let queue = Queue::new(&config);
-        queue.push(&keyframe(0));
-        queue.push(&frame(40));
-        queue.push(&frame(80));
-        assert_eq!(take(&queue).0, [0, 40, 80]);
+    fn a_turn_is_asked_for_once_until_it_has_ended_with_nothing_left() {
+        let queue = queue(100);
+        let [nothing, turn] = [false, true].map(|turn| Need { turn, hurry: false });
+        assert_eq!(
+            queue.push(&keyframe(0)),
+            nothing,
+            "the first turn begins the file"
+        );
+        queue.take(VecDeque::new());
+        assert_eq!(queue.push(&frame(40)), nothing);
+        assert!(queue.end_turn());
+        assert_eq!(take(&queue).0, [40]);
+        assert_eq!(queue.push(&frame(80)), turn);
+        assert_eq!(queue.push(&frame(120)), nothing);
+    }
+
+    #[test]
+    fn much_and_the_end_can_not_wait() {
+        let queue = queue(8);
+        let hurry = |messages: &[MediaMessage]| {
+            let needs = messages.iter().map(|message| queue.push(message).hurry);
+            needs.collect::<Vec<_>>()
+        };
+        assert_eq!(hurry(&[keyframe(0), frame(1), frame(2)]), [false, true, false]);
+        take(&queue);
+        assert_eq!(hurry(&[keyframe(3), frame(4)]), [false, true]);
+        take(&queue);
+        let [first, again] = [queue.close(), queue.close()];
+        assert_eq!((first.turn, first.hurry, again), (true, true, Need::default()));
     }
 
     #[test]
@@ -396,8 +395,8 @@ mod tests {
         let queue = queue(8);
         queue.push(&keyframe(0));
         queue.abandon();
-        queue.push(&keyframe(1));
-        queue.close();
+        assert_eq!(queue.push(&keyframe(1)), Need::default());
+        assert_eq!(queue.close(), Need::default());
         assert_eq!(take(&queue), (vec![], 0));
     }
 }

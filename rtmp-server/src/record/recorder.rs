@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
 
 use async_trait::async_trait;
 use rtmp_core::MediaMessage;
@@ -12,7 +10,7 @@ use rtmp_core::message::{PublishKind, PublishRequest, Status};
 
 use super::output;
 use super::recording::{Recording, RecordingHandle};
-use super::shared::Shared;
+use super::running::Running;
 use super::writer::Writer;
 use super::{
     RecordConfig, RecordError, RecordEvent, RecordMode, RecordStatistics, RecordStreams, RecordedFile,
@@ -28,7 +26,7 @@ use crate::{
 pub struct Recorder {
     root: MediaRoot,
     config: RecordConfig,
-    threads: Arc<Threads>,
+    running: Arc<Running>,
     /// What was granted to sessions, until they are told that it has ended.
     granted: Arc<Mutex<HashMap<SessionId, Granted>>>,
 }
@@ -38,36 +36,19 @@ struct Granted {
     recordings: Vec<RecordingHandle>,
 }
 
-/// The threads that write. Each is joined: when its end is waited for, when its name is recorded again, at a shutdown,
-/// or when another begins after it has ended.
-#[derive(Debug, Default)]
-pub(super) struct Threads(Mutex<Running>);
-
-#[derive(Debug, Default)]
-struct Running {
-    threads: HashMap<MediaName, Thread>,
-    is_shut_down: bool,
-}
-
-#[derive(Debug)]
-struct Thread {
-    shared: Arc<Shared>,
-    handle: JoinHandle<()>,
-}
-
 impl Recorder {
     /// A recorder that writes below `root`.
     #[must_use]
     pub fn new(root: MediaRoot, config: RecordConfig) -> Self {
         Self {
+            running: Arc::new(Running::new(&config)),
             root,
             config,
-            threads: Arc::default(),
             granted: Arc::default(),
         }
     }
 
-    /// Begins to record a stream. The file is opened by the recording's own thread; if that fails, the
+    /// Begins to record a stream. The file is opened by a thread of the recorder; if that fails, the
     /// [handle](Recording::handle) and the [event handler](RecordConfig::on_event) are told. If the recording before has
     /// ended and is not complete yet, it is waited for there.
     ///
@@ -77,20 +58,8 @@ impl Recorder {
     /// [`RecordError::ShutDown`], [`RecordError::Thread`].
     pub fn record(&self, app: &str, stream_name: &str, mode: RecordMode) -> Result<Recording, RecordError> {
         let name = MediaName::new(app, stream_name)?;
-        let shared = Arc::new(Shared::new(&self.config));
-        let writer = Writer::new(
-            self.root.clone(),
-            self.config.clone(),
-            name.clone(),
-            mode,
-            Arc::clone(&shared),
-        );
-        self.threads.start(name.clone(), &shared, writer)?;
-        Ok(Recording::new(RecordingHandle {
-            name,
-            shared,
-            threads: Arc::clone(&self.threads),
-        }))
+        let writer = Writer::new(self.root.clone(), self.config.clone(), name.clone(), mode);
+        self.running.begin(name, &self.config, writer).map(Recording::new)
     }
 
     /// Records what a player of a relay gets, until its publisher leaves.
@@ -112,7 +81,7 @@ impl Recorder {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future ends the recording, whose thread then completes the file.
+    /// Dropping the future ends the recording; its file is completed by a thread then.
     pub async fn record_player(
         &self,
         mut player: RelayPlayer,
@@ -181,11 +150,11 @@ impl Recorder {
     ///
     /// The recordings have ended as soon as this is called; files are completed even if the future is dropped.
     pub async fn shutdown(&self) {
-        for (name, shared) in self.threads.close() {
+        for job in self.running.close() {
             // Who waits for it, and the event handler, are told.
-            let _ = shared.result().await;
-            self.threads.join(&name, &shared);
+            let _ = job.result().await;
         }
+        self.running.pool.join();
     }
 
     fn mode(&self, request: &PublishRequest) -> Option<RecordMode> {
@@ -221,7 +190,7 @@ impl Recorder {
         {
             for recording in &granted.recordings {
                 if recording.is_of(app, stream_name) {
-                    recording.shared.queue.close();
+                    recording.close();
                 }
             }
         }
@@ -292,75 +261,4 @@ impl MediaSink for Refusal {
     fn take_status(&mut self) -> Option<Status> {
         self.0.take()
     }
-}
-
-impl Threads {
-    fn lock(&self) -> MutexGuard<'_, Running> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn start(&self, name: MediaName, shared: &Arc<Shared>, writer: Writer) -> Result<(), RecordError> {
-        let mut running = self.lock();
-        if running.is_shut_down {
-            return Err(RecordError::ShutDown);
-        }
-        if running
-            .threads
-            .get(&name)
-            .is_some_and(|thread| !thread.shared.queue.is_closed())
-        {
-            return Err(RecordError::Busy);
-        }
-        let ended = running
-            .threads
-            .extract_if(|_, thread| thread.handle.is_finished());
-        ended.for_each(|(_, thread)| join(thread));
-        let before = running.threads.remove(&name);
-        let of_thread = Arc::clone(shared);
-        let work = move || {
-            before.into_iter().for_each(join);
-            let result = std::panic::catch_unwind(AssertUnwindSafe(|| writer.run()));
-            let result = result.unwrap_or_else(|_| {
-                of_thread.queue.abandon();
-                of_thread.queue.push_status(RecordError::Panicked.status());
-                Err(RecordError::Panicked)
-            });
-            of_thread.set_result(result);
-        };
-        let handle = thread::Builder::new()
-            .name("rtmp-record".into())
-            .spawn(work)
-            .map_err(|error| RecordError::Thread(Arc::new(error)))?;
-        let shared = Arc::clone(shared);
-        running.threads.insert(name, Thread { shared, handle });
-        Ok(())
-    }
-
-    /// Joins a thread that has said that it has nothing more to do.
-    pub(super) fn join(&self, name: &MediaName, shared: &Arc<Shared>) {
-        let mut running = self.lock();
-        if running
-            .threads
-            .get(name)
-            .is_some_and(|thread| Arc::ptr_eq(&thread.shared, shared))
-        {
-            running.threads.remove(name).into_iter().for_each(join);
-        }
-    }
-
-    /// Ends all, and lets none begin.
-    fn close(&self) -> Vec<(MediaName, Arc<Shared>)> {
-        let mut running = self.lock();
-        running.is_shut_down = true;
-        let close = |(name, thread): (&MediaName, &Thread)| {
-            thread.shared.queue.close();
-            (name.clone(), Arc::clone(&thread.shared))
-        };
-        running.threads.iter().map(close).collect()
-    }
-}
-
-fn join(thread: Thread) {
-    // A panic was caught and has become its result.
-    let _ = thread.handle.join();
 }

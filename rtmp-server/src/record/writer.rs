@@ -1,26 +1,29 @@
-//! The thread that writes a recording.
+//! What the threads do for a recording.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
 use rtmp_core::MediaMessage;
 use rtmp_core::flv::Configuration;
 use rtmp_core::message::{Shortened, Status, StatusCode};
 use tracing::{debug, info, warn};
 
+use super::job::Job;
 use super::output::Output;
+use super::pool::Turn;
 use super::queue::Lost;
-use super::shared::Shared;
 use super::{RecordConfig, RecordError, RecordEvent, RecordMode};
 use crate::files::{Claim, MediaName, MediaRoot};
 
-/// Writes what is in the queue to files, until it is closed or something fails.
+/// Writes what is in the queue to files, turn by turn, until it is closed or something fails.
 pub(super) struct Writer {
     root: MediaRoot,
     config: RecordConfig,
     name: MediaName,
     mode: RecordMode,
-    shared: Arc<Shared>,
+    /// Open from the first turn to the last.
+    files: Option<Files>,
+    /// Empty between two turns.
+    messages: VecDeque<MediaMessage>,
     /// What a segment begins with: the newest metadata and headers.
     configurations: BTreeMap<Configuration, MediaMessage>,
     has_video: bool,
@@ -40,33 +43,28 @@ const MAX_CONFIGURATION_COUNT: usize = 64;
 const MAX_CONFIGURATION_LEN: usize = 64 << 10;
 
 impl Writer {
-    pub(super) fn new(
-        root: MediaRoot,
-        config: RecordConfig,
-        name: MediaName,
-        mode: RecordMode,
-        shared: Arc<Shared>,
-    ) -> Self {
+    pub(super) fn new(root: MediaRoot, config: RecordConfig, name: MediaName, mode: RecordMode) -> Self {
         Self {
             root,
             config,
             name,
             mode,
-            shared,
+            files: None,
+            messages: VecDeque::new(),
             configurations: BTreeMap::new(),
             has_video: false,
             has_old_segments: mode == RecordMode::Replace,
         }
     }
 
-    /// Writes until the end.
-    pub(super) fn run(mut self) -> Result<(), RecordError> {
-        let result = self.begin().and_then(|files| self.write(files));
+    /// Writes what there is. After an error there is no other turn.
+    pub(super) fn turn(&mut self, job: &Job) -> Result<Turn, RecordError> {
+        let result = self.write(job);
         if let Err(error) = &result {
             let name = self.name.stream_name();
             warn!(name = %Shortened(&name), "recording failed: {}", error.cause());
-            self.shared.queue.abandon();
-            self.shared.queue.push_status(error.status());
+            job.queue.abandon();
+            job.queue.push_status(error.status());
             self.config.tell(&RecordEvent::Failed {
                 name: self.name.clone(),
                 error: error.clone(),
@@ -75,7 +73,7 @@ impl Writer {
         result
     }
 
-    fn begin(&mut self) -> Result<Files, RecordError> {
+    fn begin(&mut self, job: &Job) -> Result<Files, RecordError> {
         let first = Claim::new(&self.root, &self.name)?;
         let number = match self.mode {
             RecordMode::Append => self.last_segment(),
@@ -85,14 +83,14 @@ impl Writer {
             Files {
                 first: None,
                 number,
-                output: self.open(first, self.mode)?,
+                output: self.open(first, self.mode, job)?,
             }
         } else {
             let last = Claim::new(&self.root, &self.name.segment(number))?;
             Files {
                 first: Some(first),
                 number,
-                output: self.open(last, self.mode)?,
+                output: self.open(last, self.mode, job)?,
             }
         })
     }
@@ -102,7 +100,7 @@ impl Writer {
         (2..=u32::MAX).take_while(exists).last().unwrap_or(1)
     }
 
-    fn open(&self, claim: Claim, mode: RecordMode) -> Result<Output, RecordError> {
+    fn open(&self, claim: Claim, mode: RecordMode, job: &Job) -> Result<Output, RecordError> {
         let started = RecordEvent::Started {
             name: claim.name().clone(),
             path: claim.path().clone(),
@@ -110,35 +108,43 @@ impl Writer {
         let output = Output::open(claim, mode, &self.config)?;
         let name = self.name.stream_name();
         debug!(name = %Shortened(&name), behind = output.len(), "recording");
-        if self.shared.count_file() == 1 {
+        if job.figures.count_file() == 1 {
             let status = Status::new(StatusCode::RecordStart, "Started recording.");
-            self.shared.queue.push_status(status);
+            job.queue.push_status(status);
         }
         self.config.tell(&started);
         Ok(output)
     }
 
-    fn write(&mut self, mut files: Files) -> Result<(), RecordError> {
-        let mut messages = VecDeque::new();
-        loop {
-            let batch = self.shared.queue.take(messages);
-            messages = batch.messages;
-            let result = self.write_batch(&mut messages, &mut files);
-            self.tell_loss(batch.lost);
-            if let Err(error) = result {
-                files.output.rescue();
-                return Err(error);
-            }
-            if batch.is_last {
-                return self.complete(files.output).map(drop);
-            }
+    fn write(&mut self, job: &Job) -> Result<Turn, RecordError> {
+        let mut files = match self.files.take() {
+            Some(files) => files,
+            None => self.begin(job)?,
+        };
+        let mut batch = job.queue.take(std::mem::take(&mut self.messages));
+        let result = self.write_batch(&mut batch.messages, &mut files, job);
+        self.tell_loss(batch.lost, job);
+        if let Err(error) = result {
+            files.output.rescue();
+            return Err(error);
         }
+        if batch.is_last {
+            return self.complete(files.output).map(|_| Turn::Last);
+        }
+        self.files = Some(files);
+        self.messages = batch.messages;
+        Ok(if job.queue.end_turn() {
+            Turn::More
+        } else {
+            Turn::Done
+        })
     }
 
     fn write_batch(
         &mut self,
         messages: &mut VecDeque<MediaMessage>,
         files: &mut Files,
+        job: &Job,
     ) -> Result<(), RecordError> {
         let count = messages.len() as u64;
         let mut before = files.output.written();
@@ -147,7 +153,7 @@ impl Writer {
             if is_cut {
                 if self.may_begin_segment(&message) && self.is_segment_over(&files.output) {
                     before = 0;
-                    self.begin_segment(files)?;
+                    self.begin_segment(files, job)?;
                 }
                 self.note_configuration(&message);
             }
@@ -155,7 +161,7 @@ impl Writer {
         }
         files.output.flush()?;
         let written = files.output.written().saturating_sub(before);
-        self.shared.count_written(count, written);
+        job.figures.count_written(count, written);
         if written > 0 {
             self.remove_old_segments()?;
         }
@@ -188,11 +194,11 @@ impl Writer {
     }
 
     /// Completes the file and begins the next, with the headers that are in force.
-    fn begin_segment(&mut self, files: &mut Files) -> Result<(), RecordError> {
+    fn begin_segment(&mut self, files: &mut Files, job: &Job) -> Result<(), RecordError> {
         self.remove_old_segments()?;
         let number = files.number.saturating_add(1);
         let claim = Claim::new(&self.root, &self.name.segment(number))?;
-        let output = self.open(claim, RecordMode::Replace)?;
+        let output = self.open(claim, RecordMode::Replace, job)?;
         let complete = std::mem::replace(&mut files.output, output);
         files.number = number;
         let claim = self.complete(complete)?;
@@ -215,14 +221,14 @@ impl Writer {
         }
     }
 
-    fn tell_loss(&self, lost: Lost) {
+    fn tell_loss(&self, lost: Lost, job: &Job) {
         if lost == Lost::default() {
             return;
         }
         let Lost { messages, bytes } = lost;
         let name = self.name.stream_name();
         warn!(name = %Shortened(&name), messages, bytes, "the disk is too slow, the recording has a gap");
-        self.shared.count_lost(lost);
+        job.figures.count_lost(lost);
         self.config.tell(&RecordEvent::Lost {
             name: self.name.clone(),
             messages,
