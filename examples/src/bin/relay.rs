@@ -64,8 +64,8 @@ struct Options {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "record")]
     record_segment: Option<Duration>,
 
-    /// Write what is recorded so often, to lose no more if the process is killed; with 0 each message by itself
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1", requires = "record")]
+    /// Write what is recorded so often, to lose no more if the process is killed; with 0 as soon as it comes
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "0.01", requires = "record")]
     record_interval: Duration,
 
     /// Gather messages for so long before they are sent to players, which costs less

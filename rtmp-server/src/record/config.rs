@@ -16,6 +16,7 @@ pub struct RecordConfig {
     pub(super) segment_duration: Option<Duration>,
     pub(super) segment_len: Option<u64>,
     pub(super) index_capacity: usize,
+    pub(super) sync: bool,
     pub(super) on_event: Option<EventHandler>,
 }
 
@@ -40,12 +41,13 @@ impl RecordConfig {
         self
     }
 
-    /// How long messages may gather before they are given to the system, all at once; at most an hour. Default: one
-    /// second.
+    /// How often what has gathered is given to the system, for all recordings together; at most an hour. Default: 10 ms.
     ///
-    /// What has been given to the system is in the file even if the process is killed. With zero each message is given
-    /// at once, and a killed process loses at most the one that it is writing. That wakes a thread for every message,
-    /// which costs about twice as much as all that is done for a live stream of low bit rate.
+    /// What has been given to the system is in the file even if the process is killed, so a killed process loses what
+    /// came within the interval: with the default no more than the last message of a stream whose messages are that far
+    /// apart. With zero messages are given as soon as a thread is free for them, so that a killed process loses at most
+    /// the one that it is writing; that wakes a thread for nearly every message of a server with few streams. An interval
+    /// of a second costs no less than the default: the messages have left the processor's caches by then.
     #[must_use]
     pub fn write_interval(mut self, interval: Duration) -> Self {
         self.write_interval = interval.min(Duration::from_secs(3600));
@@ -88,6 +90,17 @@ impl RecordConfig {
         self
     }
 
+    /// Whether a file is on the medium, with its directory, before it counts as complete. Default: yes.
+    ///
+    /// What is complete outlives a loss of power then. Otherwise, and for files that are being recorded, it is up to the
+    /// system when it writes what it was given, which takes Linux about half a minute. Waiting for the medium holds up
+    /// nobody but who waits for the end of the recording.
+    #[must_use]
+    pub fn sync(mut self, sync: bool) -> Self {
+        self.sync = sync;
+        self
+    }
+
     /// Is told what happens to files. It is called on the thread that writes the file, which it may hold up: the stream
     /// does not notice, and only this recording can lose something. Default: nobody.
     #[must_use]
@@ -107,12 +120,13 @@ impl Default for RecordConfig {
     fn default() -> Self {
         Self {
             streams: RecordStreams::default(),
-            write_interval: Duration::from_secs(1),
+            write_interval: Duration::from_millis(10),
             max_queue_len: 16 << 20,
             max_queue_messages: 16 << 10,
             segment_duration: None,
             segment_len: None,
             index_capacity: 1024,
+            sync: true,
             on_event: None,
         }
     }
@@ -128,6 +142,7 @@ impl fmt::Debug for RecordConfig {
             .field("segment_duration", &self.segment_duration)
             .field("segment_len", &self.segment_len)
             .field("index_capacity", &self.index_capacity)
+            .field("sync", &self.sync)
             .field("has_on_event", &self.on_event.is_some())
             .finish()
     }

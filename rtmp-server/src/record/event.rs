@@ -91,6 +91,9 @@ pub enum RecordError {
     /// The file could not be read or written.
     #[error("the file can not be written")]
     Write(#[source] Arc<io::Error>),
+    /// The file, or the directory that it is in, was removed while it was written.
+    #[error("the file was removed while it was written")]
+    Removed,
     /// There is no thread for it.
     #[error("no thread can be started")]
     Thread(#[source] Arc<io::Error>),
@@ -115,7 +118,7 @@ impl RecordError {
             Self::Open(FileError::NotFound { .. }) => StatusCode::RecordFailed,
             Self::Open(_) => StatusCode::RecordNoAccess,
             Self::Write(source) => status_code(source),
-            Self::ShutDown | Self::Thread(_) | Self::Panicked => StatusCode::RecordFailed,
+            Self::Removed | Self::ShutDown | Self::Thread(_) | Self::Panicked => StatusCode::RecordFailed,
         };
         Status::new(code, self.to_string())
     }
@@ -152,5 +155,50 @@ impl From<FileError> for RecordError {
 impl From<io::Error> for RecordError {
     fn from(error: io::Error) -> Self {
         Self::Write(Arc::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(kind: io::ErrorKind) -> RecordError {
+        let source = Arc::new(kind.into());
+        let path = PathBuf::from("live/cam.flv");
+        FileError::Open { path, source }.into()
+    }
+
+    #[test]
+    fn publishers_are_told_whether_nothing_may_be_written_or_nothing_can() {
+        use io::ErrorKind::*;
+        let path = PathBuf::from("live");
+        for (error, code) in [
+            (open(PermissionDenied), StatusCode::RecordNoAccess),
+            (open(ReadOnlyFilesystem), StatusCode::RecordNoAccess),
+            (
+                FileError::NotDirectory { path: path.clone() }.into(),
+                StatusCode::RecordNoAccess,
+            ),
+            (
+                FileError::Link { path: path.clone() }.into(),
+                StatusCode::RecordNoAccess,
+            ),
+            (
+                FileError::Busy { path: path.clone() }.into(),
+                StatusCode::RecordNoAccess,
+            ),
+            (FileError::NotFound { path }.into(), StatusCode::RecordFailed),
+            (open(StorageFull), StatusCode::RecordFailed),
+            (open(QuotaExceeded), StatusCode::RecordDiskQuotaExceeded),
+            (io::Error::from(StorageFull).into(), StatusCode::RecordFailed),
+            (io::Error::from(FileTooLarge).into(), StatusCode::RecordFailed),
+            (
+                io::Error::from(QuotaExceeded).into(),
+                StatusCode::RecordDiskQuotaExceeded,
+            ),
+            (RecordError::Removed, StatusCode::RecordFailed),
+        ] {
+            assert_eq!(error.status().code, code, "{error:?}");
+        }
     }
 }

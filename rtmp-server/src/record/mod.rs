@@ -39,17 +39,22 @@
 //!
 //! # Slow, full and broken disks
 //!
-//! Each recording has a thread of its own, and a queue with a bound between that and the stream, which never waits. If
-//! the queue is full the recording loses whole groups of pictures, and says how much. If a file can not be written the
-//! recording ends, what was written is completed if the system lets it, and the stream goes on. The publisher is told,
-//! too: `NetStream.Record.Start` and `Stop`, `NoAccess` and `Failed`.
+//! Between a stream, which never waits, and the threads that write there is a queue with a bound. If it is full the
+//! recording loses whole groups of pictures, and says how much. If a file can not be written the recording ends, what
+//! was written is completed if the system lets it, and the stream goes on. The publisher is told, too:
+//! `NetStream.Record.Start` and `Stop`, `NoAccess` and `Failed`.
+//!
+//! One thread writes for all recordings of a recorder. When a disk holds it up for 100 ms another takes over the
+//! recordings that are left; so one that hangs costs a thread for each recording that writes to it, and no other
+//! recording anything.
 //!
 //! # Crashes
 //!
 //! Media are given to the system every [`write_interval`](RecordConfig::write_interval), in whole tags. A killed process
-//! loses what has gathered since, at most, and the tag that is being written; the file plays as it is. With an interval
-//! of zero that is the last tag alone. The file knows its duration after [`Recorder::recover`], or when something is
-//! appended to it.
+//! loses what has gathered since, 10 ms by default, and the tag that is being written; the file plays as it is, and knows
+//! its duration after [`Recorder::recover`], or when something is appended to it. A loss of power also takes what the
+//! system had not written yet, usually the last half minute of what is being recorded; what is complete is
+//! [on the medium](RecordConfig::sync).
 //!
 //! When a server is shut down its sessions end in order, and a session's end waits for its recordings, within the
 //! [drain time](crate::ServerConfig::drain). [`Recorder::shutdown`] waits for all.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use rtmp_core::MediaMessage;
@@ -23,8 +23,14 @@ pub(super) struct Output {
     written: u64,
     /// The file that was there is replaced with the first bytes.
     is_to_be_renewed: bool,
+    /// The file is complete when it is on the medium.
+    is_synced: bool,
+    /// When the file was seen to have a name.
+    seen: Instant,
 }
 
+/// How long a file that was removed may be written.
+const SEEN_EVERY: Duration = Duration::from_secs(1);
 const READ_LEN: usize = 256 << 10;
 const MAX_BUFFER_LEN: usize = 256 << 10;
 
@@ -46,6 +52,8 @@ impl Output {
             is_to_be_renewed: resumed.is_none(),
             recorder: resumed.unwrap_or_else(new),
             buffer: BytesMut::new(),
+            is_synced: config.sync,
+            seen: Instant::now(),
         })
     }
 
@@ -74,6 +82,10 @@ impl Output {
         claim.file().write_all(&self.buffer)?;
         self.written += self.buffer.len() as u64;
         self.buffer.clear();
+        if self.seen.elapsed() >= SEEN_EVERY {
+            self.seen = Instant::now();
+            check_name(claim)?;
+        }
         Ok(())
     }
 
@@ -104,7 +116,11 @@ impl Output {
         let Some(mut claim) = self.claim.take() else {
             return Ok((None, None));
         };
+        check_name(&claim)?;
         patch(claim.file(), self.recorder)?;
+        if self.is_synced {
+            claim.sync()?;
+        }
         let file = RecordedFile {
             name: claim.name().clone(),
             path: claim.path().clone(),
@@ -119,6 +135,7 @@ impl Output {
     pub(super) fn rescue(mut self) {
         if let Some(claim) = &mut self.claim
             && !self.is_to_be_renewed
+            && check_name(claim).is_ok()
         {
             let file = claim.file();
             // There is an error already that says why.
@@ -138,6 +155,15 @@ impl Output {
             // It stays behind empty at worst.
             let _ = claim.remove();
         }
+    }
+}
+
+/// The system lets a file be written that nobody can find any more.
+fn check_name(claim: &Claim) -> Result<(), RecordError> {
+    if claim.has_name()? {
+        Ok(())
+    } else {
+        Err(RecordError::Removed)
     }
 }
 

@@ -136,6 +136,9 @@ impl Recorder {
         let Some(duration) = output::finish(claim.file())? else {
             return Ok(None);
         };
+        if self.config.sync {
+            claim.sync()?;
+        }
         Ok(Some(RecordedFile {
             name: name.clone(),
             path: claim.path().clone(),

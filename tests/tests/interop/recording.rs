@@ -139,7 +139,7 @@ async fn segments_can_be_played_one_by_one_and_have_everything_together() {
 #[tokio::test]
 async fn after_a_kill_the_file_plays_and_is_completed_and_continued() {
     let (directory, file) = scratch_with_file();
-    let relay1 = relay(directory.path(), &["--record-interval", "0"]).await;
+    let relay1 = relay(directory.path(), &[]).await;
     let publisher = PublisherKind::Push.publish(&relay1.url("live/cam"));
     file_grown(&file, HALF).await;
     relay1.process.kill().await;

@@ -6,7 +6,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, FileType, FlockOperation, Mode, OFlags, flock, fstat, mkdirat, open, openat, statat, unlinkat,
+    AtFlags, FileType, FlockOperation, Mode, OFlags, flock, fstat, fsync, mkdirat, open, openat, statat,
+    unlinkat,
 };
 use rustix::io::Errno;
 
@@ -63,10 +64,11 @@ impl Dir {
         regular(handle, path)
     }
 
-    /// Makes a directory in this one, if there is none.
-    pub(in crate::files) fn make(&self, name: &str) -> Result<(), FileError> {
+    /// Makes a directory in this one. `false` if there is something of that name.
+    pub(in crate::files) fn make(&self, name: &str) -> Result<bool, FileError> {
         match mkdirat(&self.handle, name, Mode::RWXU | Mode::RWXG | Mode::RWXO) {
-            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => Ok(false),
             Err(error) => Err(failed(self.path.join(name), error)),
         }
     }
@@ -118,6 +120,15 @@ impl Dir {
         unlinkat(&self.handle, name, AtFlags::empty()).map_err(|error| failed(self.path.join(name), error))
     }
 
+    /// Waits until what was made, renewed and removed here is on the medium.
+    pub(in crate::files) fn sync(&self) -> io::Result<()> {
+        match fsync(&self.handle) {
+            // Some file systems can not do that for directories.
+            Ok(()) | Err(Errno::INVAL) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// What stands there. A device is not even opened, since that alone may set it in motion.
     fn kind(&self, name: &str, path: &Path) -> Result<FileType, FileError> {
         let stat = statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW)
@@ -127,6 +138,11 @@ impl Dir {
             kind => Ok(kind),
         }
     }
+}
+
+/// Whether the file still has a name.
+pub(in crate::files) fn has_name(file: &File) -> io::Result<bool> {
+    Ok(fstat(file)?.st_nlink > 0)
 }
 
 /// What has been opened is what counts, not what was there before.

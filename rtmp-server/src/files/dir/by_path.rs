@@ -45,13 +45,19 @@ impl Dir {
         regular(OpenOptions::new().read(true).open(&path), path)
     }
 
-    /// Makes a directory in this one, if there is none.
-    pub(in crate::files) fn make(&self, name: &str) -> Result<(), FileError> {
+    /// Makes a directory in this one. `false` if there is something of that name.
+    pub(in crate::files) fn make(&self, name: &str) -> Result<bool, FileError> {
         let path = self.path.join(name);
         match std::fs::create_dir(&path) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(FileError::new(path, error)),
-            _ => Ok(()),
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(FileError::new(path, error)),
         }
+    }
+
+    /// Where directories can not be held open they can not be waited for either.
+    pub(in crate::files) fn sync(&self) -> std::io::Result<()> {
+        Ok(())
     }
 
     /// Opens a file to read and write it, or makes it, and locks it against other writers of all processes.
@@ -94,6 +100,11 @@ impl Dir {
         let path = self.path.join(name);
         std::fs::remove_file(&path).map_err(|source| FileError::new(path, source))
     }
+}
+
+/// Whether the file still has a name. Nobody can remove it while it is open.
+pub(in crate::files) fn has_name(_: &File) -> std::io::Result<bool> {
+    Ok(true)
 }
 
 /// Windows says that another has the file open for writing.

@@ -6,9 +6,9 @@ mod by_handle;
 mod by_path;
 
 #[cfg(unix)]
-pub(super) use by_handle::Dir;
+pub(super) use by_handle::{Dir, has_name};
 #[cfg(not(unix))]
-pub(super) use by_path::Dir;
+pub(super) use by_path::{Dir, has_name};
 
 /// Whether a file may be there before it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
