@@ -15,6 +15,7 @@ use rtmp_core::message::{MediaKind, Status, StatusCode};
 
 use crate::play_limit::PlayLimit;
 use crate::relay::{Lag, PlayerConfig};
+use crate::session::Lane;
 
 /// Takes the media of one publisher. Dropping it ends the publication, however that came.
 pub trait MediaSink: Send {
@@ -169,6 +170,13 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
+    pub(crate) fn shared(wire: &Bytes) -> Self {
+        Self {
+            stream: SHARED_STREAM,
+            wire: wire.clone(),
+        }
+    }
+
     pub(crate) fn wire(&self) -> &[u8] {
         &self.wire
     }
@@ -197,6 +205,7 @@ pub struct Batch<'a> {
     form: WireForm,
     limit: Option<&'a mut PlayLimit>,
     len: usize,
+    lane: Option<Lane<'a>>,
 }
 
 impl<'a> Batch<'a> {
@@ -212,6 +221,7 @@ impl<'a> Batch<'a> {
             form,
             limit: None,
             len: 0,
+            lane: None,
         }
     }
 
@@ -221,10 +231,29 @@ impl<'a> Batch<'a> {
         self
     }
 
+    /// Lets the player follow, if there is a connection for that.
+    pub(crate) fn over(mut self, lane: Option<Lane<'a>>) -> Self {
+        self.lane = lane;
+        self
+    }
+
+    /// Whether so many pieces of so many bytes are to be sent before more are added.
+    pub(crate) fn is_enough(count: usize, len: usize) -> bool {
+        count >= Self::MAX_PIECES || len >= Self::MAX_LEN
+    }
+
+    /// The connection of a player that may follow, if it takes all, and in the wire form that all share, of this chunk
+    /// size.
+    pub(crate) fn lane(&mut self, chunk_size: u32) -> Option<&mut Lane<'a>> {
+        let is_shared = self.stream == SHARED_STREAM && self.form.chunk_size == chunk_size;
+        let takes_all = self.limit.is_none();
+        self.lane.as_mut().filter(|_| is_shared && takes_all)
+    }
+
     /// Whether the batch is large enough to be sent.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.pieces.len() >= Self::MAX_PIECES || self.len >= Self::MAX_LEN
+        Self::is_enough(self.pieces.len(), self.len)
     }
 
     /// Adds a message that is in wire form already. If it was cut for another chunk size it is framed anew, and if

@@ -4,7 +4,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use rtmp_server::Observers;
+use rtmp_server::{Observers, Relay};
+use rtmp_tests::media::keyframe;
 use rtmp_tests::{Peer, RunningServer};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -13,13 +14,30 @@ const INSIDE: &str = "RTMP_TESTS_FEW_DESCRIPTORS";
 
 #[test]
 fn the_accept_loop_goes_on_when_there_are_descriptors_again() {
+    with_few_descriptors(
+        "the_accept_loop_goes_on_when_there_are_descriptors_again",
+        exhaust_and_recover,
+    );
+}
+
+/// What waits for the next message of a stream must not keep a connection that is gone.
+#[test]
+fn players_that_leave_while_nothing_comes_give_their_descriptors_back() {
+    with_few_descriptors(
+        "players_that_leave_while_nothing_comes_give_their_descriptors_back",
+        play_and_leave,
+    );
+}
+
+fn with_few_descriptors(test: &str, inside: fn()) {
     if std::env::var_os(INSIDE).is_some() {
-        return exhaust_and_recover();
+        return inside();
     }
     let this = std::env::current_exe().unwrap();
     let limited = Command::new("sh")
-        .args(["-c", "ulimit -n 40 && exec \"$0\""])
+        .args(["-c", "ulimit -n 40 && exec \"$0\" --exact \"$1\""])
         .arg(this)
+        .arg(test)
         .env(INSIDE, "1")
         .output()
         .unwrap();
@@ -28,6 +46,24 @@ fn the_accept_loop_goes_on_when_there_are_descriptors_again() {
         "{}",
         String::from_utf8_lossy(&limited.stdout)
     );
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn play_and_leave() {
+    let relay = Relay::default();
+    let server = RunningServer::start(Observers::new().relay(relay.clone())).await;
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    publisher.send(keyframe(0, 1));
+    for _ in 0..100 {
+        let player = async {
+            let mut player = server.peer("live").await;
+            player.play("cam").await.unwrap();
+            player.next_media().await;
+        };
+        let played = timeout(Duration::from_secs(20), player).await;
+        played.expect("a server that has descriptors");
+    }
+    server.shutdown().await;
 }
 
 #[tokio::main(flavor = "current_thread")]

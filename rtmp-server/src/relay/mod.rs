@@ -75,6 +75,7 @@ mod clock;
 mod config;
 mod configuration;
 mod feed;
+mod followers;
 mod history;
 mod overview;
 mod player;
@@ -97,12 +98,14 @@ use rtmp_core::{MediaMessage, Timestamp};
 
 pub use clock::BackwardTime;
 pub use config::{Handover, PlayerConfig, RelayConfig, TakeOver, Unplayable};
+pub(crate) use followers::{Place, Round, Share};
 pub use overview::{StreamOverview, Track};
 use player::Player;
 pub use player::RelayPlayer;
 pub use publisher::{RelayPublisher, RelayStandIn};
 use registry::{Registry, StreamKey};
 pub use slow::{Lag, SlowPlayers};
+pub(crate) use stream::LiveStream;
 
 #[cfg(feature = "files")]
 use crate::vod::Vod;

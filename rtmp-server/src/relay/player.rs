@@ -19,7 +19,8 @@ use super::registry::{Registry, StreamKey};
 use super::sleepers::SleepPlace;
 use super::slow::LagLimit;
 use super::stream::{LiveStream, StreamState};
-use super::{Handover, Lag, PlayerConfig, SlowPlayers, at};
+use super::{Handover, Lag, Place, PlayerConfig, SlowPlayers, at};
+use crate::session::{Cursor, Following};
 use crate::{Batch, MediaSource, SourceEvent};
 
 /// Where a player's messages go.
@@ -28,6 +29,11 @@ trait Outlet {
     fn push(&mut self, entry: &Entry);
     /// A message that is not in the history, or not with this time.
     fn push_message(&mut self, message: MediaMessage);
+    /// Lets the player follow from a message on, if what takes its messages can do that with chunks of this size.
+    fn follow(&mut self, chunk_size: u32, cursor: &Arc<Cursor>, next: u64) -> Option<Following<'_>> {
+        let _ = (chunk_size, cursor, next);
+        None
+    }
 }
 
 impl Outlet for Batch<'_> {
@@ -41,6 +47,10 @@ impl Outlet for Batch<'_> {
 
     fn push_message(&mut self, message: MediaMessage) {
         Batch::push(self, &message);
+    }
+
+    fn follow(&mut self, chunk_size: u32, cursor: &Arc<Cursor>, next: u64) -> Option<Following<'_>> {
+        Some(self.lane(chunk_size)?.follow(cursor, next))
     }
 }
 
@@ -86,6 +96,8 @@ pub(super) struct Player {
     plays: Option<Playable>,
     dropped: u64,
     sleep: SleepPlace,
+    /// How far it has got while it followed.
+    cursor: Option<Arc<Cursor>>,
     /// Runs while there is no publisher.
     wait: Option<Pin<Box<Sleep>>>,
 }
@@ -153,6 +165,7 @@ impl Player {
             plays,
             dropped: 0,
             sleep: SleepPlace::default(),
+            cursor: None,
             wait: None,
         }
     }
@@ -209,6 +222,7 @@ impl Player {
     fn poll(&mut self, cx: &mut Context<'_>, outlet: &mut impl Outlet) -> Poll<SourceEvent> {
         let stream = Arc::clone(&self.stream);
         let mut state = stream.lock();
+        self.next = self.reached();
         let event = self.advance(&state, outlet);
         let mut released = None;
         if let Some(patient) = self.patient {
@@ -224,7 +238,7 @@ impl Player {
             Some(_) => false,
             None => true,
         };
-        if sleeps {
+        if sleeps && !self.begin_to_follow(&mut state, outlet) {
             state.sleepers.sleep(&mut self.sleep, self.latency, cx.waker());
         }
         drop(state);
@@ -238,10 +252,36 @@ impl Player {
 
     /// Whether there is nothing more to give or to tell before the publisher sends something.
     fn has_all(&self, state: &StreamState) -> bool {
-        self.next == state.history.end()
-            && self.epoch == state.history.epoch()
-            && self.has_publisher
-            && state.feeds.is_on_air()
+        self.has_publisher && state.is_all(self.next, self.epoch)
+    }
+
+    /// The number of the next message, whoever gave it the last.
+    fn reached(&self) -> u64 {
+        let followed = self.cursor.as_ref().map_or(0, |cursor| cursor.next());
+        self.next.max(followed)
+    }
+
+    /// Lets the fan-out give it what comes next, if that is everything and at once.
+    fn begin_to_follow(&mut self, state: &mut StreamState, outlet: &mut impl Outlet) -> bool {
+        let is_in_step =
+            self.has_begun && self.has_all(state) && self.owes_configuration_from.is_none() && !self.paused;
+        let gets_all = self.wants_audio && self.wants_video && self.plays.is_none();
+        if !is_in_step || !gets_all || self.patient.is_some() || !self.latency.is_zero() {
+            return false;
+        }
+        let place = Place {
+            next: self.next,
+            epoch: self.epoch,
+            has_keyframe: !self.awaits_keyframe,
+            max_lag: self.limit.max,
+        };
+        let cursor = self.cursor.get_or_insert_default();
+        match outlet.follow(self.registry.config.chunk_size, cursor, place.next) {
+            Some(Following::Newly(fanout, follower)) => state.followers.add(fanout, place, [follower]),
+            Some(Following::Already) => {}
+            None => return false,
+        }
+        true
     }
 
     /// Does what can be done at once; `None` if that is nothing.
@@ -370,11 +410,12 @@ impl Player {
 
     /// How far the player is behind, if that is too far.
     fn excess(&self, history: &History) -> Option<Lag> {
-        let lag = history.lag(self.next.max(history.first()));
+        let next = self.reached();
+        let lag = history.lag(next.max(history.first()));
         // What is next for it is there no more.
-        let is_lost = self.next < history.first();
+        let is_lost = next < history.first();
         // A single message is no lag, however long it is.
-        let is_newest = self.next + 1 >= history.end();
+        let is_newest = next + 1 >= history.end();
         let is_excused = self.is_catching_up || is_newest || self.limit.policy.drops_nothing();
         (is_lost || !is_excused && self.limit.is_exceeded_by(lag)).then_some(lag)
     }
@@ -485,6 +526,12 @@ impl Drop for Player {
                 state.readers.leave_patient(patient);
             }
             state.sleepers.forget(self.sleep);
+            if let Some(cursor) = &self.cursor {
+                cursor.leave();
+                if cursor.is_listed() {
+                    state.followers.remove(cursor);
+                }
+            }
             released = state.release();
         });
         wake(released);

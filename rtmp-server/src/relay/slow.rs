@@ -64,6 +64,11 @@ pub struct Lag {
 }
 
 impl Lag {
+    /// Whether it is longer or larger than that.
+    pub(super) fn exceeds(self, max: Self) -> bool {
+        self.len > max.len || self.time > max.time
+    }
+
     /// So long and so many bytes.
     #[must_use]
     pub const fn new(time: Duration, len: u64) -> Self {
@@ -91,7 +96,7 @@ pub(super) struct LagLimit {
 
 impl LagLimit {
     pub(super) fn is_exceeded_by(&self, lag: Lag) -> bool {
-        lag.len > self.max.len || lag.time > self.max.time
+        lag.exceeds(self.max)
     }
 
     /// Whether the history has to keep what this player has not got, beyond what it keeps for all.

@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use super::feed::Feeds;
+use super::followers::Followers;
 use super::history::History;
 use super::readers::Readers;
 use super::sleepers::Sleepers;
 
 /// A stream that has a publisher, players, or somebody who stands in.
 #[derive(Debug, Default)]
-pub(super) struct LiveStream {
+pub(crate) struct LiveStream {
     state: Mutex<StreamState>,
 }
 
@@ -20,6 +21,7 @@ pub(super) struct StreamState {
     pub(super) feeds: Feeds,
     pub(super) readers: Readers,
     pub(super) sleepers: Sleepers,
+    pub(super) followers: Followers,
     /// The publisher, if it waits for its players.
     pub(super) held: Option<Waker>,
 }
@@ -36,8 +38,10 @@ impl LiveStream {
     pub(super) fn wake(self: &Arc<Self>, spare: &mut Vec<Option<Waker>>) -> bool {
         let mut state = self.lock();
         state.sleepers.note_media(spare, self);
+        let due = state.take_due();
         let must_wait = state.readers.hold(&state.history);
         drop(state);
+        due.serve(self);
         for sleeper in spare.drain(..).flatten() {
             sleeper.wake();
         }

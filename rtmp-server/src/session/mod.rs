@@ -4,6 +4,7 @@ mod calls;
 mod driver;
 mod events;
 mod fanout;
+mod follower;
 mod outbound;
 mod outbox;
 mod tcp;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 
 use driver::Driver;
 pub(crate) use fanout::Fanout;
+pub(crate) use follower::{Cursor, Follower, Following, Lane};
 use outbound::Direct;
 
 use crate::{CloseReason, Observers, SessionConfig, SessionInfo};

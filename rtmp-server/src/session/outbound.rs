@@ -17,7 +17,8 @@ use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::message::Status;
 use tracing::{Span, debug};
 
-use super::fanout::Fanout;
+use super::fanout::{Fanout, SharedWrite};
+use super::follower::{Cursor, Lane};
 use super::outbox::Outbox;
 use super::tcp::DirectEnd;
 use crate::play_limit::PlayLimit;
@@ -59,6 +60,8 @@ pub(super) struct State {
     pub(super) form: WireForm,
     /// The task has nothing to do but to wait, so the fan-out may write.
     is_idle: bool,
+    /// The player that follows, since its source was last asked.
+    follows: Option<Arc<Cursor>>,
     /// What a source has said to the fan-out, for the task to act upon.
     event: Option<(MessageStreamId, SourceEvent)>,
     has_panicked: bool,
@@ -83,6 +86,7 @@ impl Outbound {
                 outbox: Outbox::default(),
                 form: WireForm::default(),
                 is_idle: false,
+                follows: None,
                 event: None,
                 has_panicked: false,
             }),
@@ -109,7 +113,7 @@ impl Outbound {
     }
 
     /// Takes what the sources have, if nothing is on its way.
-    pub(super) fn fill(&self, state: &mut State, waker: &Waker) -> Filled {
+    pub(super) fn fill(self: &Arc<Self>, state: &mut State, waker: &Waker) -> Filled {
         if mem::take(&mut state.has_panicked) {
             return Filled::Panicked;
         }
@@ -117,6 +121,9 @@ impl Outbound {
             return Filled::Event(stream, event);
         }
         let mut filled = Filled::All;
+        state.follows = None;
+        // With more than one it is the order of their media that counts.
+        let direct = self.direct.as_ref().filter(|_| state.players.len() == 1);
         for Player {
             stream,
             source,
@@ -127,8 +134,10 @@ impl Outbound {
             if limit.as_ref().is_some_and(PlayLimit::is_reached) {
                 return Filled::Event(stream.id(), SourceEvent::Ended);
             }
-            let mut batch =
-                Batch::new(&mut state.outbox.media, stream.id(), state.form).within(limit.as_mut());
+            let lane = direct.map(|direct| Lane::new(self, &direct.fanout, &mut state.follows));
+            let mut batch = Batch::new(&mut state.outbox.media, stream.id(), state.form)
+                .within(limit.as_mut())
+                .over(lane);
             let polled = source.poll_fill(&mut Context::from_waker(waker), &mut batch);
             let dropped = source.take_dropped();
             if dropped > 0 {
@@ -203,6 +212,50 @@ impl Outbound {
         if !state.is_idle {
             self.task.wake();
         }
+    }
+
+    /// Writes to a follower what its stream has new, if that is next for it. Returns whether it has it all, and may go on
+    /// following.
+    pub(super) fn write_share(
+        self: &Arc<Self>,
+        cursor: &Arc<Cursor>,
+        from: u64,
+        share: &SharedWrite<'_>,
+        spare: &mut Outbox,
+    ) -> bool {
+        let mut state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(error)) => error.into_inner(),
+            // The task is at it.
+            Err(TryLockError::WouldBlock) => {
+                cursor.unlist();
+                self.task.wake();
+                return false;
+            }
+        };
+        let follows = state.follows.as_ref().is_some_and(|of| Arc::ptr_eq(of, cursor));
+        let Some(Direct { socket, .. }) = self
+            .direct
+            .as_ref()
+            .filter(|_| state.is_idle && follows && cursor.next() == from)
+        else {
+            cursor.unlist();
+            drop(state);
+            Arc::clone(self).write_now(spare);
+            return false;
+        };
+        // What went wrong the task finds out by itself.
+        let written = share.try_write(socket).unwrap_or(0);
+        self.info.counters().count_sent(written);
+        cursor.move_to(share.reached);
+        if written == share.len {
+            return true;
+        }
+        cursor.unlist();
+        state.outbox.put_rest(share.pieces, written);
+        state.is_idle = false;
+        self.task.wake();
+        false
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use rtmp_core::chunk::MessageStreamId;
 use tokio::io::AsyncWrite;
 
@@ -70,6 +70,12 @@ impl Outbox {
         };
         self.advance_media(written);
         Ok(written)
+    }
+
+    /// Takes over what a write of shared pieces has left.
+    pub(super) fn put_rest(&mut self, pieces: &[Bytes], written: usize) {
+        self.media.extend(pieces.iter().map(Piece::shared));
+        self.advance_media(written);
     }
 
     /// Shows all that is to be written, in order.
