@@ -64,11 +64,26 @@ impl MediaRoot {
 
     /// Opens a file to read it.
     ///
+    /// If there is none at the path of the name, the directory and the file may also be called what the application and
+    /// the stream are called, if that is ASCII letters, digits, `-`, `_`, `.` and blanks with neither of the last two at
+    /// an end: `VOD/Movie.mp4`. Capital letters have to be the same, whatever the file system makes of them.
+    ///
     /// # Errors
     ///
     /// [`FileError`], above all [`NotFound`](FileError::NotFound).
     pub fn open(&self, name: &MediaName) -> Result<File, FileError> {
-        self.dir()?.enter(name.directory())?.open(&name.file())
+        let root = self.dir()?;
+        let opened = root
+            .enter(name.directory())
+            .and_then(|directory| open_any(&directory, name));
+        match (opened, name.plain_directory()) {
+            (Err(missing @ FileError::NotFound { .. }), Some(plain)) => match root.enter(&plain) {
+                Ok(directory) if root.spells(&plain) => open_any(&directory, name),
+                Ok(_) | Err(FileError::NotFound { .. }) => Err(missing),
+                Err(error) => Err(error),
+            },
+            (opened, _) => opened,
+        }
     }
 
     /// The names of all files of streams, in no order. What can not be read, and what is of other making, is left out.
@@ -103,6 +118,19 @@ impl MediaRoot {
     /// The directory is looked up each time: the root may have been moved away and made anew.
     fn dir(&self) -> Result<Dir, FileError> {
         Dir::root(&self.0)
+    }
+}
+
+/// Opens a file under our name for it, or that of others.
+fn open_any(directory: &Dir, name: &MediaName) -> Result<File, FileError> {
+    match (directory.open(&name.file()), name.plain_file()) {
+        (Err(missing @ FileError::NotFound { .. }), Some(plain)) => match directory.open(&plain) {
+            // Where `A` is taken for `a` this may be the file of another name.
+            Ok(file) if directory.spells(&plain) => Ok(file),
+            Ok(_) | Err(FileError::NotFound { .. }) => Err(missing),
+            Err(error) => Err(error),
+        },
+        (opened, _) => opened,
     }
 }
 

@@ -25,6 +25,9 @@ use rtmp_core::message::Shortened;
 /// The rule can be undone, so two names never meet in one file. The result is ASCII without upper-case letters, so they
 /// do not meet either where the file system takes `A` for `a`, or one Unicode normal form for another. It holds no
 /// separator and is neither `.` nor `..`, so it is one component of a path on every system.
+///
+/// Files of other making may have capital letters and blanks as they are: [`MediaRoot::open`](super::MediaRoot::open)
+/// finds `live/Cam 1.flv`, too, if that is how it is spelled there.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MediaName {
     directory: String,
@@ -134,6 +137,17 @@ impl MediaName {
         &self.directory
     }
 
+    /// The directory as others spell it, if that is another spelling.
+    pub(super) fn plain_directory(&self) -> Option<String> {
+        plain(&self.directory)
+    }
+
+    /// The file as others spell it, if that is another spelling.
+    pub(super) fn plain_file(&self) -> Option<String> {
+        let stem = plain(&self.stem).filter(|_| self.segment.is_none())?;
+        Some(format!("{stem}{}", self.extension))
+    }
+
     pub(super) fn file(&self) -> String {
         match self.segment {
             Some(number) => {
@@ -232,6 +246,15 @@ fn decode(encoded: &str) -> Option<String> {
         });
     }
     String::from_utf8(name).ok()
+}
+
+/// A name that means nothing but itself on any system, and that the rule gives to no other.
+fn plain(encoded: &str) -> Option<String> {
+    let name = decode(encoded)?;
+    let is_harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_. ".contains(&byte);
+    let is_at_edge = name.starts_with(['.', ' ']) || name.ends_with(['.', ' ']);
+    let is_plain = name.bytes().all(is_harmless) && !is_at_edge && !is_device(&name.to_ascii_lowercase());
+    (is_plain && name != encoded).then_some(name)
 }
 
 /// What Windows opens as a device in every directory, with any extension. Upper-case letters are encoded anyway.
@@ -364,6 +387,38 @@ mod tests {
         }
     }
 
+    #[test]
+    fn only_harmless_names_have_another_spelling() {
+        for (name, expected) in [
+            ("Movie", Some("Movie.flv")),
+            ("My Movie-2.b_C", Some("My Movie-2.b_C.flv")),
+            ("movie", None),
+            ("../Movie", None),
+            ("A/Movie", None),
+            ("A\\Movie", None),
+            (".Movie", None),
+            ("Movie.", None),
+            ("Movie ", None),
+            ("Movie@000002", None),
+            ("C:Movie", None),
+            ("Movie\0", None),
+            ("CON", None),
+            ("Nul.txt", None),
+            ("MOVI~1", None),
+            ("%4dovie", None),
+            ("É", None),
+        ] {
+            let name = MediaName::new("live", name).unwrap();
+            assert_eq!(name.plain_file().as_deref(), expected, "{name:?}");
+            assert_eq!(name.segment(2).plain_file(), None);
+        }
+        assert_eq!(MediaName::new("..", "Movie").unwrap().plain_directory(), None);
+        assert_eq!(
+            MediaName::new("VOD", "a").unwrap().plain_directory().as_deref(),
+            Some("VOD")
+        );
+    }
+
     fn names() -> impl Strategy<Value = String> {
         let odd = prop::sample::select(vec![
             ".", "..", "/", "\\", "%", "%2e", "A", "a", "con", "nul", " ", "\0", ":", "@", "é", "e\u{301}",
@@ -404,6 +459,16 @@ mod tests {
         fn two_names_never_meet_in_one_file(a in (names(), names()), b in (names(), names())) {
             let path = |(app, name): &(String, String)| MediaName::new(app, name).unwrap().path();
             prop_assert_eq!(a == b, path(&a) == path(&b));
+        }
+
+        #[test]
+        fn what_others_spell_is_one_component_and_no_recording_of_another_name(name in names()) {
+            let media = MediaName::new("live", &name).unwrap();
+            if let Some(file) = media.plain_file() {
+                let components: Vec<_> = std::path::Path::new(&file).components().collect();
+                prop_assert!(matches!(components[..], [Component::Normal(_)]));
+                prop_assert_eq!(MediaName::from_path("live", &file), None);
+            }
         }
     }
 }

@@ -40,6 +40,54 @@ fn what_is_not_there_is_not_found() {
     ));
 }
 
+fn content(root: &MediaRoot, app: &str, stream: &str) -> Option<String> {
+    let mut content = String::new();
+    let mut file = root.open(&MediaName::new(app, stream).unwrap()).ok()?;
+    file.read_to_string(&mut content).unwrap();
+    Some(content)
+}
+
+#[test]
+fn a_file_of_other_making_is_found_under_its_own_spelling_and_no_other() {
+    let (dir, root) = root();
+    fs::create_dir(dir.path().join("VOD")).unwrap();
+    for file in ["live/Movie.flv", "VOD/My Movie.flv", "VOD/film.flv"] {
+        fs::write(dir.path().join(file), file).unwrap();
+    }
+    for (app, stream, expected) in [
+        ("live", "Movie", Some("live/Movie.flv")),
+        ("live", "movie", None),
+        ("live", "MOVIE", None),
+        ("VOD", "My Movie", Some("VOD/My Movie.flv")),
+        ("VOD", "film", Some("VOD/film.flv")),
+        ("Vod", "film", None),
+        ("live", "../VOD/film", None),
+        ("live", "VOD/../Movie", None),
+    ] {
+        assert_eq!(content(&root, app, stream).as_deref(), expected, "{app} {stream}");
+    }
+    let missing = root.open(&name("Other")).unwrap_err();
+    assert!(matches!(missing, FileError::NotFound { path } if path == dir.path().join("live/%4fther.flv")));
+}
+
+/// As a file system does that takes `A` for `a`: what can be opened is spelled otherwise.
+#[test]
+fn a_file_is_only_what_its_directory_calls_it() {
+    let (dir, root) = root();
+    fs::write(dir.path().join("live/cam.flv"), "").unwrap();
+    let directory = root.dir().unwrap().enter("live").unwrap();
+    assert!(directory.spells("cam.flv") && !directory.spells("Cam.flv"));
+}
+
+#[test]
+fn a_recording_comes_before_a_file_of_other_making() {
+    let (dir, root) = root();
+    for file in ["live/Cam.flv", "live/%43am.flv"] {
+        fs::write(dir.path().join(file), file).unwrap();
+    }
+    assert_eq!(content(&root, "live", "Cam").as_deref(), Some("live/%43am.flv"));
+}
+
 #[test]
 fn all_files_of_streams_are_listed_and_nothing_else() {
     let (dir, root) = root();
@@ -104,8 +152,12 @@ fn links_are_not_followed_wherever_they_point() {
     )
     .unwrap();
     symlink("real.flv", dir.path().join("live/inside.flv")).unwrap();
+    symlink("real.flv", dir.path().join("live/Inside.flv")).unwrap();
+    symlink(outside.path().join("live"), dir.path().join("Linked")).unwrap();
     for name in [
         MediaName::new("linked", "cam").unwrap(),
+        MediaName::new("Linked", "cam").unwrap(),
+        name("Inside"),
         name("cam"),
         name("inside"),
     ] {

@@ -37,7 +37,8 @@
 //! # Names
 //!
 //! `flv:name`, `name.flv` and `name` are one file, `mp4:name`, `mp4:name.mp4` and `name.mp4` another; `name` is that one
-//! if there is no FLV file.
+//! if there is no FLV file. Files may be called as [`MediaName`](crate::files::MediaName) says, as recordings are, or
+//! simply `Movie.mp4`; see [`MediaRoot::open`].
 //!
 //! # Formats
 //!

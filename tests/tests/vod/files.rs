@@ -73,7 +73,10 @@ async fn names_that_lead_elsewhere_and_files_that_are_none_are_not_found() {
     let media = Media::with_film(1);
     std::fs::write(media.root().join("secret.flv"), "FLV").unwrap();
     std::fs::create_dir(media.path("directory.flv")).unwrap();
-    std::os::unix::fs::symlink(media.path("film.flv"), media.path("link.flv")).unwrap();
+    media.write("My Film.flv", &film(1));
+    for link in ["link.flv", "Link.flv"] {
+        std::os::unix::fs::symlink(media.path("film.flv"), media.path(link)).unwrap();
+    }
     let mut peer = media.peer().await;
     for name in [
         "../secret",
@@ -86,13 +89,25 @@ async fn names_that_lead_elsewhere_and_files_that_are_none_are_not_found() {
         "film\0",
         "directory",
         "link",
+        "Link",
+        "my film",
+        "Film",
+        "My Film/../film",
         "%2e%2e/secret",
         "missing",
     ] {
         let refused = peer.play(name).await.unwrap_err();
         assert_eq!(refused.code, StatusCode::PlayStreamNotFound, "{name:?}");
     }
-    for name in ["film", "flv:film", "film.flv", "flv:film.flv", "film?token=1"] {
+    for name in [
+        "film",
+        "flv:film",
+        "film.flv",
+        "flv:film.flv",
+        "film?token=1",
+        "My Film",
+        "flv:My Film.flv",
+    ] {
         peer.play(name).await.unwrap();
     }
 }

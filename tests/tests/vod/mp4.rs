@@ -75,8 +75,17 @@ fn video(messages: &[MediaMessage]) -> Vec<&[u8]> {
 #[tokio::test(start_paused = true)]
 async fn a_film_is_played_whole_and_sought_to_its_keyframes() {
     let media = Media::new();
-    std::fs::write(media.path("film.mp4"), film(250).0).unwrap();
-    for name in ["film", "film.mp4", "mp4:film", "mp4:film.mp4"] {
+    for file in ["film.mp4", "Movie.mp4"] {
+        std::fs::write(media.path(file), film(250).0).unwrap();
+    }
+    for name in [
+        "film",
+        "film.mp4",
+        "mp4:film",
+        "mp4:film.mp4",
+        "Movie",
+        "mp4:Movie.mp4",
+    ] {
         let mut peer = media.peer().await;
         let stream = peer.play(name).await.unwrap();
         let received = media_in(&to_completion(&mut peer).await);

@@ -64,6 +64,13 @@ impl Dir {
         regular(handle, path)
     }
 
+    /// Whether something here is called exactly so.
+    pub(in crate::files) fn spells(&self, name: &str) -> bool {
+        rustix::fs::Dir::read_from(&self.handle).is_ok_and(|mut entries| {
+            entries.any(|entry| entry.is_ok_and(|entry| entry.file_name().to_bytes() == name.as_bytes()))
+        })
+    }
+
     /// Makes a directory in this one. `false` if there is something of that name.
     pub(in crate::files) fn make(&self, name: &str) -> Result<bool, FileError> {
         match mkdirat(&self.handle, name, Mode::RWXU | Mode::RWXG | Mode::RWXO) {

@@ -45,6 +45,13 @@ impl Dir {
         regular(OpenOptions::new().read(true).open(&path), path)
     }
 
+    /// Whether something here is called exactly so.
+    pub(in crate::files) fn spells(&self, name: &str) -> bool {
+        let entries = std::fs::read_dir(&self.path);
+        entries
+            .is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() == name)))
+    }
+
     /// Makes a directory in this one. `false` if there is something of that name.
     pub(in crate::files) fn make(&self, name: &str) -> Result<bool, FileError> {
         let path = self.path.join(name);
