@@ -9,10 +9,12 @@
 //! | [`certificates`] | an authority, and certificates that are good or not |
 //! | [`hostile_server`] | a server that does to a client what a test tells it to |
 //! | [`media`] | messages of a small stream, told apart by a number |
+//! | [`mp4`] | MP4 files made by hand |
 
 pub mod certificates;
 pub mod hostile_server;
 pub mod media;
+pub mod mp4;
 pub mod peer;
 pub mod recorder;
 pub mod serve;
