@@ -28,8 +28,12 @@ impl Packet {
         self.kind == Kind::Video
     }
 
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
     /// Whether both are the same frame, at whatever times.
-    fn is_frame(&self, other: &Self) -> bool {
+    pub(crate) fn is_frame(&self, other: &Self) -> bool {
         (self.kind, self.is_key, self.len, &self.hash) == (other.kind, other.is_key, other.len, &other.hash)
     }
 }
@@ -57,7 +61,9 @@ pub(crate) async fn packets(file: &Path) -> Vec<Packet> {
         file.display()
     );
     let text = String::from_utf8(output.stdout).expect("ffprobe prints text");
-    text.lines()
+    // What a packet is to have skipped comes between, with a line end behind it.
+    text.replace("\n,MD5:", ",MD5:")
+        .lines()
         .filter(|line| line.starts_with("audio,") || line.starts_with("video,"))
         .map(|line| parse(line).unwrap_or_else(|| panic!("ffprobe printed {line:?} for {}", file.display())))
         .collect()
@@ -76,7 +82,7 @@ fn parse(line: &str) -> Option<Packet> {
         dts: fields.next()?.parse().ok()?,
         len: fields.next()?.parse().ok()?,
         is_key: fields.next()?.starts_with('K'),
-        hash: fields.next()?.to_owned(),
+        hash: fields.next_back()?.strip_prefix("MD5:")?.to_owned(),
     })
 }
 
