@@ -136,10 +136,11 @@
 //! | 3.16 | dictionary | 11 | [`Dictionary`](amf3::Value::Dictionary) |
 //! | 4 | packets, remoting | | [`strip_format`](amf3::strip_format) for RTMP; remoting is not used by it, not here |
 
-// Nothing that comes from outside may panic.
+// Nothing that comes from outside may panic, nor make a number wrap.
 #![cfg_attr(
     not(test),
     deny(
+        clippy::arithmetic_side_effects,
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::indexing_slicing,

@@ -56,10 +56,11 @@
 //! reserves no memory; what a peer can make us hold is bounded by [`Limits`]. Where
 //! real encoders and servers are odd, the crate follows them when reading and the specification when writing.
 
-// Nothing that comes from outside may panic. In the modules marked below arithmetic is checked, too.
+// Nothing that comes from outside may panic, nor make a number wrap.
 #![cfg_attr(
     not(test),
     deny(
+        clippy::arithmetic_side_effects,
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::indexing_slicing,
@@ -70,13 +71,10 @@
 pub mod chunk;
 pub mod conn;
 pub mod flv;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod handshake;
 mod limits;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod message;
 mod timestamp;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod url;
 
 pub use limits::Limits;

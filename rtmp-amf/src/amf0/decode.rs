@@ -215,14 +215,13 @@ impl Decoder {
 
     fn strict_array(&mut self, depth: usize) -> Result<Value, Amf0Error> {
         let depth = self.enter(depth)?;
-        let offset = self.progress.position;
         let count = u32::from_be_bytes(self.array()?);
         let needed = usize::try_from(count).unwrap_or(usize::MAX);
         let available = self.remaining_len();
         if needed > available {
             // A value has at least its marker.
             return Err(Amf0Error::UnexpectedEnd {
-                offset: offset + 4,
+                offset: self.progress.position,
                 needed,
                 available,
             });
@@ -246,7 +245,7 @@ impl Decoder {
             }
             let key = self.short_string()?;
             if key.is_empty() && self.input.get(self.progress.position) == Some(&marker::OBJECT_END) {
-                self.progress.position += 1;
+                self.advance(1);
                 break;
             }
             let value = self.value(depth)?;
@@ -297,7 +296,7 @@ impl Decoder {
         };
         let mut progress = amf3::Progress {
             position: self.progress.position,
-            values: self.progress.values - 1,
+            values: self.progress.values.saturating_sub(1),
             expanded: self.progress.expanded,
         };
         let sets = self.amf3.get_or_insert_default();
@@ -327,7 +326,7 @@ impl Decoder {
                 available: self.remaining_len(),
             });
         };
-        self.progress.position += len;
+        self.advance(len);
         Ok(string)
     }
 
@@ -335,9 +334,9 @@ impl Decoder {
         let offset = self.progress.position;
         let rest = self.input.get(offset..).unwrap_or_default();
         match rest.first_chunk() {
-            Some(bytes) => {
-                self.progress.position += N;
-                Ok(*bytes)
+            Some(&bytes) => {
+                self.advance(N);
+                Ok(bytes)
             }
             None => Err(Amf0Error::UnexpectedEnd {
                 offset,
@@ -348,6 +347,12 @@ impl Decoder {
     }
 
     const fn remaining_len(&self) -> usize {
-        self.input.len() - self.progress.position
+        self.input.len().saturating_sub(self.progress.position)
+    }
+
+    /// Goes on behind `len` bytes that are there.
+    #[inline(always)]
+    const fn advance(&mut self, len: usize) {
+        self.progress.position = self.progress.position.saturating_add(len);
     }
 }

@@ -161,7 +161,7 @@ impl<'a> TreeWriter<'a> {
     fn put<const N: usize>(&mut self, bytes: [u8; N]) {
         if let Some(slot) = self.room(N).first_chunk_mut() {
             *slot = bytes;
-            self.len += N;
+            self.grow(N);
         }
     }
 
@@ -174,25 +174,31 @@ impl<'a> TreeWriter<'a> {
             {
                 *first = head;
                 *rest = *bytes;
-                self.len += N + len;
+                self.grow(len.saturating_add(N));
             }
             return;
         }
         let bytes = string.as_bytes();
-        let len = N + bytes.len();
+        let len = bytes.len().saturating_add(N);
         if let Some((first, rest)) = self.room(len).split_first_chunk_mut()
             && let Some(rest) = rest.get_mut(..bytes.len())
         {
             *first = head;
             rest.copy_from_slice(bytes);
-            self.len += len;
+            self.grow(len);
         }
+    }
+
+    /// Counts `len` bytes as written that were put into the [room](Self::room).
+    #[inline(always)]
+    fn grow(&mut self, len: usize) {
+        self.len = self.len.saturating_add(len);
     }
 
     /// What is free behind the written bytes: `len` bytes at least.
     #[inline(always)]
     fn room(&mut self, len: usize) -> &mut [u8] {
-        if self.out.len() - self.len < len {
+        if self.out.len().saturating_sub(self.len) < len {
             self.stretch(len);
         }
         self.out.get_mut(self.len..).unwrap_or_default()
@@ -200,6 +206,6 @@ impl<'a> TreeWriter<'a> {
 
     #[cold]
     fn stretch(&mut self, len: usize) {
-        self.out.resize(self.len + len.max(STRETCH), 0);
+        self.out.resize(self.len.saturating_add(len.max(STRETCH)), 0);
     }
 }

@@ -126,6 +126,14 @@ pub(crate) struct Progress {
     pub(crate) expanded: usize,
 }
 
+impl Progress {
+    /// How many bytes were read or stood for since `before`.
+    const fn len_since(&self, before: &Self) -> usize {
+        let read = self.position.saturating_sub(before.position);
+        read.saturating_add(self.expanded.saturating_sub(before.expanded))
+    }
+}
+
 /// What does not change from value to value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
@@ -242,7 +250,7 @@ impl Reader<'_> {
             marker,
             marker::ARRAY | marker::OBJECT | marker::VECTOR_OBJECT | marker::DICTIONARY
         );
-        let inside = depth + usize::from(is_container);
+        let inside = depth.saturating_add(is_container.into());
         let begun = self.begin(inside)?;
         let value = match marker {
             marker::ARRAY => self.dense_and_associative(len, inside),
@@ -309,7 +317,7 @@ impl Reader<'_> {
     }
 
     fn traits(&mut self, rest: u32) -> Result<Class, Amf3Error> {
-        let begin = (self.position(), self.progress.expanded);
+        let before = *self.progress;
         let class = if rest & 1 == 1 {
             Class::Externalizable(self.string()?)
         } else {
@@ -328,7 +336,7 @@ impl Reader<'_> {
                 sealed,
             }))
         };
-        let len = self.position() - begin.0 + self.progress.expanded - begin.1;
+        let len = self.progress.len_since(&before);
         let slot = TraitsSlot { class, len };
         let class = slot.class.clone();
         self.tables.traits.push(slot);
@@ -461,7 +469,7 @@ impl Reader<'_> {
         self.check_depth(depth)?;
         self.deepest = self.deepest.max(depth);
         // The reference itself has been counted.
-        let values = self.progress.values.saturating_add(referenced.values - 1);
+        let values = self.progress.values.saturating_add(referenced.values_inside);
         self.check_values(values)?;
         self.progress.values = values;
         self.expand(referenced.len)
@@ -495,9 +503,9 @@ impl Reader<'_> {
         let (now, before) = (*self.progress, begun.progress);
         let complete = Complete {
             value: value.clone(),
-            values: 1 + now.values - before.values,
-            len: now.position - before.position + now.expanded - before.expanded,
-            height: self.deepest - depth,
+            values_inside: now.values.saturating_sub(before.values),
+            len: now.len_since(&before),
+            height: self.deepest.saturating_sub(depth),
         };
         if let Some(slot) = self.tables.objects.get_mut(begun.slot) {
             *slot = Slot::Complete(complete);
@@ -563,21 +571,21 @@ impl Reader<'_> {
     fn text(&mut self, len: usize) -> Result<AmfString, Amf3Error> {
         let text = AmfString::slice_of(self.source.input, self.position(), len);
         let text = text.ok_or_else(|| self.unexpected_end(len))?;
-        self.progress.position += len;
+        self.advance(len);
         Ok(text)
     }
 
     pub(super) fn bytes(&mut self, len: usize) -> Result<Bytes, Amf3Error> {
         self.expect(len, 1)?;
-        let bytes = self.source.input.slice(self.position()..self.position() + len);
-        self.progress.position += len;
-        Ok(bytes)
+        let begin = self.position();
+        self.advance(len);
+        Ok(self.source.input.slice(begin..self.position()))
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Amf3Error> {
         let rest = self.source.input.get(self.position()..).unwrap_or_default();
         let bytes = rest.first_chunk().ok_or_else(|| self.unexpected_end(N))?;
-        self.progress.position += N;
+        self.advance(N);
         Ok(*bytes)
     }
 
@@ -586,7 +594,12 @@ impl Reader<'_> {
     }
 
     const fn remaining_len(&self) -> usize {
-        self.source.input.len() - self.progress.position
+        self.source.input.len().saturating_sub(self.progress.position)
+    }
+
+    /// Goes on behind `len` bytes that are there.
+    const fn advance(&mut self, len: usize) {
+        self.progress.position = self.progress.position.saturating_add(len);
     }
 }
 

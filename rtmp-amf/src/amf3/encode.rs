@@ -246,7 +246,7 @@ impl Writer<'_> {
             }
             written.kept.push(value.clone());
         }
-        written.object_count += 1;
+        written.object_count = next.saturating_add(1);
         false
     }
 

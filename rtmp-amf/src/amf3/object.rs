@@ -159,7 +159,7 @@ impl Object {
     /// Number of properties, equal names counted each.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.sealed.len() + self.dynamic.len()
+        self.sealed.len().saturating_add(self.dynamic.len())
     }
 
     /// Whether there are no properties.

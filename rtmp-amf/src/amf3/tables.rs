@@ -26,8 +26,8 @@ pub(super) enum Slot {
 #[derive(Debug, Clone)]
 pub(super) struct Complete {
     pub(super) value: Value,
-    /// How many values it is, itself included.
-    pub(super) values: usize,
+    /// How many values are inside it.
+    pub(super) values_inside: usize,
     /// How many bytes it is without references.
     pub(super) len: usize,
     /// How many containers are inside one another, itself included.

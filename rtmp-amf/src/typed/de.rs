@@ -364,21 +364,23 @@ impl<'de> SeqAccess<'de> for Sequence<'de> {
     ) -> Result<Option<T::Value>, SerdeError> {
         let node = match self.elements.next() {
             Some(node) => node,
-            None if self.missing > 0 => {
-                self.missing -= 1;
-                Node::Amf0(&amf0::Value::Null)
-            }
-            None => return Ok(None),
+            None => match self.missing.checked_sub(1) {
+                Some(left) => {
+                    self.missing = left;
+                    Node::Amf0(&amf0::Value::Null)
+                }
+                None => return Ok(None),
+            },
         };
         let index = self.index;
-        self.index += 1;
+        self.index = index.saturating_add(1);
         seed.deserialize(node)
             .map(Some)
             .map_err(|error| error.in_element(index))
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.elements.len() + self.missing)
+        self.elements.len().checked_add(self.missing)
     }
 }
 

@@ -128,7 +128,7 @@ impl ChunkDecoder {
                 stream.payload.extend_from_slice(part);
                 *input = rest;
                 if part.len() < owed {
-                    let owed = owed - part.len();
+                    let owed = owed.saturating_sub(part.len());
                     self.state = State::Payload { place, owed };
                     return Ok(None);
                 }
@@ -151,8 +151,8 @@ impl ChunkDecoder {
 
     /// The message of the chunk stream at `place`, which is complete.
     fn take_message(&mut self, place: usize, payload: Bytes) -> RawMessage {
-        self.partial_messages -= 1;
-        self.partial_bytes -= payload.len();
+        self.partial_messages = self.partial_messages.saturating_sub(1);
+        self.partial_bytes = self.partial_bytes.saturating_sub(payload.len());
         self.streams.at(place).end_message(payload)
     }
 
@@ -199,7 +199,7 @@ impl ChunkDecoder {
                 });
             }
             stream.in_message = true;
-            self.partial_messages += 1;
+            self.partial_messages = self.partial_messages.saturating_add(1);
             if self.partial_messages > self.limits.max_partial_messages {
                 return Err(ChunkError::TooManyPartialMessages {
                     count: self.partial_messages,
@@ -207,8 +207,11 @@ impl ChunkDecoder {
                 });
             }
         }
-        let owed = (stream.length - stream.payload.len()).min(self.chunk_size);
-        self.partial_bytes += owed;
+        let owed = stream
+            .length
+            .saturating_sub(stream.payload.len())
+            .min(self.chunk_size);
+        self.partial_bytes = self.partial_bytes.saturating_add(owed);
         if self.partial_bytes > self.limits.max_partial_bytes {
             return Err(ChunkError::PartialMessagesTooLong {
                 length: self.partial_bytes,
@@ -314,8 +317,8 @@ impl ChunkDecoder {
     fn drop_partial(stream: &mut ChunkStream, partial_messages: &mut usize, partial_bytes: &mut usize) {
         if stream.in_message {
             stream.in_message = false;
-            *partial_messages -= 1;
-            *partial_bytes -= stream.payload.len();
+            *partial_messages = partial_messages.saturating_sub(1);
+            *partial_bytes = partial_bytes.saturating_sub(stream.payload.len());
             stream.payload = Vec::new();
         }
     }
@@ -328,7 +331,7 @@ impl Decoder for ChunkDecoder {
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<RawMessage>, ChunkError> {
         let mut input = src.as_ref();
         let complete = self.next_message(&mut input);
-        let taken = src.len() - input.len();
+        let taken = src.len().saturating_sub(input.len());
         src.advance(taken);
         Ok(complete?.map(|complete| match complete {
             Complete::Copied(message) => message,

@@ -1,6 +1,7 @@
 //! Cuts messages into chunks (RTMP 1.0 section 5.3.1).
 
 use std::collections::HashMap;
+use std::num::NonZero;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio_util::codec::Encoder;
@@ -142,7 +143,7 @@ impl ChunkEncoder {
             header: header.freeze(),
             repeat: Bytes::copy_from_slice(repeat.as_bytes()),
             payload: message.payload.clone(),
-            chunk_size: self.chunk_size.max(1) as usize,
+            chunk_size: NonZero::new(self.chunk_size as usize).unwrap_or(NonZero::<usize>::MIN),
         })
     }
 

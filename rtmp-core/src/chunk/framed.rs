@@ -1,7 +1,10 @@
 //! A message in wire form, made once and sent to many.
 
+use std::num::NonZero;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::cut::wire_len;
 use super::header::{BasicHeader, ChunkFormat, put_u24, split_time};
 use super::{ChunkStreamId, EncodeError, MAX_MESSAGE_LEN, MessageStreamId, RawMessage};
 
@@ -50,7 +53,7 @@ impl FramedMessage {
         let extended = write_full_header(message, length, &mut wire);
         write_payload(message, chunk_size, extended, &mut wire);
         let wire = wire.freeze();
-        let header_len = wire.len() - message.payload.len();
+        let header_len = wire.len().saturating_sub(message.payload.len());
         let in_one_piece = message.payload.len() <= chunk_size as usize;
         let payload = if in_one_piece {
             wire.slice(header_len..)
@@ -92,8 +95,8 @@ impl FramedMessage {
     #[must_use]
     pub fn wire_for(&self, stream: MessageStreamId) -> Bytes {
         let mut wire = BytesMut::from(self.wire.as_ref());
-        let id_field = self.basic_len + 7;
-        if let Some(id) = wire.get_mut(id_field..id_field + 4) {
+        let message_header = wire.get_mut(self.basic_len..).unwrap_or_default();
+        if let Some(id) = message_header.get_mut(7..11) {
             id.copy_from_slice(&stream.get().to_le_bytes());
         }
         wire.freeze()
@@ -111,8 +114,14 @@ pub(super) fn full_len(message: &RawMessage, chunk_size: u32) -> usize {
     } else {
         0
     };
-    let continuations = message.payload.len().saturating_sub(1) / (chunk_size.max(1) as usize);
-    basic.len() + 11 + extended_len + message.payload.len() + continuations * (basic.len() + extended_len)
+    let repeat_len = basic.len().saturating_add(extended_len);
+    let chunk_size = NonZero::new(chunk_size as usize).unwrap_or(NonZero::<usize>::MIN);
+    wire_len(
+        repeat_len.saturating_add(11),
+        message.payload.len(),
+        chunk_size,
+        repeat_len,
+    )
 }
 
 /// Appends a type 0 header for `message`, whose payload has the checked `length`. Returns the extended timestamp, if
@@ -168,7 +177,7 @@ impl RepeatHeader {
         if let Some(extended) = extended {
             free.put_u32(extended);
         }
-        let len = MAX_REPEAT_LEN - free.len();
+        let len = MAX_REPEAT_LEN.saturating_sub(free.len());
         Self { bytes, len }
     }
 

@@ -71,9 +71,9 @@ impl BasicHeader {
         let id = self.chunk_stream.get();
         match id {
             0..64 => out.put_u8(format | id as u8),
-            64..320 => out.put_slice(&[format, (id - 64) as u8]),
+            64..320 => out.put_slice(&[format, id.saturating_sub(64) as u8]),
             _ => {
-                let [high, low] = ((id - 64) as u16).to_be_bytes();
+                let [high, low] = (id.saturating_sub(64) as u16).to_be_bytes();
                 out.put_slice(&[format | 1, low, high]);
             }
         }

@@ -49,19 +49,21 @@ impl ChunkStream {
     /// have come, doubling otherwise; never on the strength of the announced length alone, nor beyond it.
     pub(super) fn make_room(&mut self, more: usize, at_hand: usize) {
         let len = self.payload.len();
-        if self.payload.capacity() - len >= more {
+        if self.payload.capacity().saturating_sub(len) >= more {
             return;
         }
         let room = at_hand.clamp(FIRST_ROOM, MAX_FIRST_ROOM).max(len).max(more);
-        self.payload.reserve_exact(room.min(self.length - len));
+        self.payload
+            .reserve_exact(room.min(self.length.saturating_sub(len)));
     }
 
     /// What follows the header at the start of `input`, if that is the single byte of a type 3 chunk of this chunk
     /// stream.
     pub(super) fn continuation<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
         let (&first, rest) = input.split_first()?;
-        // With an id above 63 the sum is beyond a byte.
-        let is_ours = u32::from(first) == 0xC0 + self.id.get() && self.extended.is_none();
+        // What is left of a byte is at most 63, so ids above that are never ours.
+        let id = u32::from(first).checked_sub(0xC0);
+        let is_ours = id == Some(self.id.get()) && self.extended.is_none();
         is_ours.then_some(rest)
     }
 
@@ -115,12 +117,12 @@ impl ChunkStreams {
     pub(super) fn add(&mut self, id: ChunkStreamId, limit: usize) -> Result<usize, ChunkError> {
         let place = self.list.len();
         if place >= limit {
-            let count = place + 1;
+            let count = place.saturating_add(1);
             return Err(ChunkError::TooManyChunkStreams { count, limit });
         }
         match self.low.get_mut(id.get() as usize) {
             // There are 65598 ids at most, so a place fits.
-            Some(low) => *low = place as u32 + 1,
+            Some(low) => *low = (place as u32).saturating_add(1),
             None => {
                 self.high.insert(id, place);
             }

@@ -173,7 +173,7 @@ impl Link {
                 .decoder
                 .decode(input)
                 .map_err(|error| self.name_limit(error))?;
-            self.count_taken(before - input.len());
+            self.count_taken(before.saturating_sub(input.len()));
             let Some(raw) = raw else {
                 self.count_left(input.len());
                 self.settle()?;
@@ -277,10 +277,7 @@ impl Link {
     fn count_received(&mut self, count: usize) {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         self.unacknowledged = self.unacknowledged.saturating_add(count);
-        self.sequence = self.sequence.wrapping_add(count);
-        if self.sequence >= SEQUENCE_RESTART {
-            self.sequence -= SEQUENCE_RESTART;
-        }
+        self.sequence = self.sequence.wrapping_add(count) % SEQUENCE_RESTART;
     }
 
     /// Sends what is owed for the bytes handled since the last time.

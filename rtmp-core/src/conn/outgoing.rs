@@ -37,7 +37,7 @@ impl Outgoing {
 
     /// Bytes that the caller has not taken, in the output and behind it.
     pub(super) fn unsent_len(&self) -> usize {
-        self.output.len() + self.waiting_len
+        self.output.len().saturating_add(self.waiting_len)
     }
 
     pub(super) fn overtaking_len(&self) -> u64 {
@@ -48,7 +48,7 @@ impl Outgoing {
     /// count: however long it is, those that may overtake it are let in.
     pub(super) fn has_room(&self) -> bool {
         let first = self.waiting.front().map_or(0, CutMessage::wire_len);
-        self.output.len() < OUTPUT_HIGH_WATER && self.waiting_len - first < OUTPUT_HIGH_WATER
+        self.output.len() < OUTPUT_HIGH_WATER && self.waiting_len.saturating_sub(first) < OUTPUT_HIGH_WATER
     }
 
     pub(super) fn chunk_size(&self) -> u32 {
@@ -67,11 +67,12 @@ impl Outgoing {
         } else if !is_long && self.may_overtake(message) {
             let before = self.output.len();
             self.encode(message, is_full)?;
-            self.overtaking_len += (self.output.len() - before) as u64;
+            let added = self.output.len().saturating_sub(before) as u64;
+            self.overtaking_len = self.overtaking_len.saturating_add(added);
             Ok(())
         } else {
             let cut = self.encoder.cut(message, is_full)?;
-            self.waiting_len += cut.wire_len();
+            self.waiting_len = self.waiting_len.saturating_add(cut.wire_len());
             self.waiting.push_back(cut);
             Ok(())
         }
@@ -91,12 +92,14 @@ impl Outgoing {
             return false;
         };
         let before = first.wire_len();
-        if first.write_chunk(&mut self.output) {
-            self.waiting_len -= before;
+        let left = if first.write_chunk(&mut self.output) {
             self.waiting.pop_front();
+            0
         } else {
-            self.waiting_len -= before - first.wire_len();
-        }
+            first.wire_len()
+        };
+        let written = before.saturating_sub(left);
+        self.waiting_len = self.waiting_len.saturating_sub(written);
         true
     }
 

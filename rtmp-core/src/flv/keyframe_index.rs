@@ -34,7 +34,7 @@ impl KeyframeIndex {
         if self.seen.is_multiple_of(self.stride) && self.entries.len() < self.capacity {
             self.entries.push(keyframe);
         }
-        self.seen += 1;
+        self.seen = self.seen.saturating_add(1);
     }
 
     fn thin(&mut self) {

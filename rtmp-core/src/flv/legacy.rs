@@ -144,7 +144,7 @@ const COMMAND: u8 = 0x57;
 const AAC: u8 = 0xAF;
 
 fn with_head<const N: usize>(head: [u8; N], data: &[u8]) -> Bytes {
-    let mut body = BytesMut::with_capacity(N + data.len());
+    let mut body = BytesMut::with_capacity(data.len().saturating_add(N));
     body.put_slice(&head);
     body.put_slice(data);
     body.freeze()

@@ -56,40 +56,27 @@
 //! # Ok::<(), FlvError>(())
 //! ```
 
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod annex_b;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod audio;
 mod body;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod codec;
 mod color_info;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod decoder_configuration;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod enhanced;
 mod error;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod header;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod index;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod inspect;
 mod keyframe_index;
 mod legacy;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod metadata;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod reader;
 mod recorder;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod script;
 mod tag;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod track_info;
 #[cfg(test)]
 mod vector_tests;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod video;
 mod writer;
 

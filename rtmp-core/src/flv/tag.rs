@@ -23,7 +23,7 @@ impl Tag {
 
     /// Length of a payload in a file: with tag header and previous tag size.
     pub(super) const fn file_len(payload_len: usize) -> usize {
-        TAG_HEADER_LEN + payload_len + PREVIOUS_TAG_SIZE_LEN
+        payload_len.saturating_add(TAG_HEADER_LEN + PREVIOUS_TAG_SIZE_LEN)
     }
 
     /// Appends the tag and its size.
@@ -72,7 +72,7 @@ pub(super) fn encode_tag(
     dst.put_u8(high);
     dst.put_slice(&[0; 3]);
     dst.put_slice(payload);
-    dst.put_u32(TAG_HEADER_LEN as u32 + len);
+    dst.put_u32(len.saturating_add(TAG_HEADER_LEN as u32));
     Ok(())
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Streams(Vec<(MessageStreamId, Role)>);
 impl Streams {
     /// Creates a stream with the lowest id that is free, unless there are `limit` already.
     pub(super) fn create(&mut self, limit: usize) -> Result<MessageStreamId, LimitError> {
-        let count = self.0.len() + 1;
+        let count = self.0.len().saturating_add(1);
         if count > limit {
             return Err(LimitError::TooManyStreams { count, limit });
         }

@@ -74,7 +74,7 @@ impl Head {
 
     fn one_track(self, part: Part<'_>) -> Result<Bytes, MediaBodyError> {
         let mut body = self.begin(
-            part.data.len() + MAX_PART_HEAD_LEN,
+            part.data.len().saturating_add(MAX_PART_HEAD_LEN),
             (part.track != 0).then_some(Self::ONE_TRACK),
         )?;
         body.put_slice(&part.four_cc.as_bytes());
@@ -90,7 +90,7 @@ impl Head {
         self,
         parts: impl Iterator<Item = Result<Part<'a>, MediaBodyError>> + Clone,
     ) -> Result<Bytes, MediaBodyError> {
-        let (mut seen, mut len, mut shared) = ([false; 256], 0, None);
+        let (mut seen, mut len, mut shared) = ([false; 256], 0_usize, None);
         let mut is_one_codec = true;
         for part in parts.clone() {
             let part = part?;
@@ -100,7 +100,7 @@ impl Head {
             }
             // Before anything is reserved for it.
             part.size()?;
-            len += MAX_PART_HEAD_LEN + part.data.len();
+            len = len.saturating_add(part.data.len().saturating_add(MAX_PART_HEAD_LEN));
             is_one_codec &= part.four_cc == *shared.get_or_insert(part.four_cc);
         }
         let first_codec = shared.ok_or(MediaBodyError::NoTracks)?;
@@ -132,7 +132,7 @@ impl Head {
                 limit: Self::MAX_NANOS,
             });
         }
-        let mut body = BytesMut::with_capacity(MAX_HEAD_LEN + len);
+        let mut body = BytesMut::with_capacity(len.saturating_add(MAX_HEAD_LEN));
         let packet_type = if division.is_some() {
             self.multitrack_packet_type
         } else {
@@ -158,7 +158,7 @@ impl Part<'_> {
     /// The size field of one of several tracks.
     fn size(&self) -> Result<[u8; 3], MediaBodyError> {
         const MAX_LEN: u32 = 0xFF_FFFF;
-        let len = self.fields.as_bytes().len() + self.data.len();
+        let len = self.data.len().saturating_add(self.fields.as_bytes().len());
         match u32::try_from(len) {
             Ok(len @ ..=MAX_LEN) => {
                 let [_, size @ ..] = len.to_be_bytes();

@@ -110,7 +110,7 @@ impl Pace {
     fn frame(&mut self, time: u64) {
         match self.latest {
             Some(latest) if time > latest => {
-                self.distance = (time - latest).min(MAX_FRAME_DISTANCE);
+                self.distance = time.saturating_sub(latest).min(MAX_FRAME_DISTANCE);
                 self.latest = Some(time);
             }
             Some(_) => {}

@@ -310,7 +310,7 @@ impl FlvRecorder {
         let Some(held) = &mut self.held else {
             return false;
         };
-        let len = held.len + message.payload.len();
+        let len = held.len.saturating_add(message.payload.len());
         let has_room = held.messages.len() < MAX_HELD_COUNT && len <= MAX_HELD_LEN;
         if has_room {
             held.messages.push(message.clone());
@@ -330,7 +330,7 @@ impl FlvRecorder {
             let payload = self.metadata()?;
             FlvHeader::default().encode(dst);
             encode_tag(MediaKind::Data, Timestamp::ZERO, &payload, dst)?;
-            self.offset = METADATA_OFFSET + Tag::file_len(payload.len()) as u64;
+            self.offset = METADATA_OFFSET.saturating_add(Tag::file_len(payload.len()) as u64);
         }
         if self.goes_on && self.rebase {
             self.clock.go_on_behind_the_last();
@@ -378,7 +378,7 @@ impl FlvRecorder {
             Duration::from_millis(timestamp.as_millis().into())
         };
         self.note(message, time_in_file);
-        self.offset += Tag::file_len(payload.len()) as u64;
+        self.offset = self.offset.saturating_add(Tag::file_len(payload.len()) as u64);
         Ok(())
     }
 
@@ -428,7 +428,8 @@ impl FlvRecorder {
     /// The payload of the metadata tag as things stand; of the same length at all times.
     fn metadata(&self) -> Result<Bytes, FlvError> {
         let entries = self.index.entries();
-        let room = self.index_capacity.saturating_sub(entries.len()) * NUMBERS_PER_ENTRY;
+        let room = self.index_capacity.saturating_sub(entries.len());
+        let room = room.saturating_mul(NUMBERS_PER_ENTRY);
         let mut properties = Object::new();
         for (key, number) in self.figures() {
             properties.push(key, number);

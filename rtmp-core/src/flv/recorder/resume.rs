@@ -100,9 +100,9 @@ impl FlvResume {
             return Ok(None);
         }
         let mut recorder = self.recorder;
-        let offset = recorder.offset - PREVIOUS_TAG_SIZE_LEN as u64;
+        let offset = recorder.offset.saturating_sub(PREVIOUS_TAG_SIZE_LEN as u64);
         // The last tag's size is written anew: the file may end within it.
-        let size = u32::try_from(offset - self.decoder.tag_offset()).unwrap_or(0);
+        let size = u32::try_from(offset.saturating_sub(self.decoder.tag_offset())).unwrap_or(0);
         recorder.goes_on = true;
         recorder.held = Some(Held::default());
         let end = FlvPatch {
@@ -114,7 +114,7 @@ impl FlvResume {
 
     fn note(&mut self, tag: Tag) {
         let offset = self.decoder.tag_offset();
-        let end = offset + Tag::file_len(tag.payload.len()) as u64;
+        let end = offset.saturating_add(Tag::file_len(tag.payload.len()) as u64);
         let message = MediaMessage::from(tag);
         if !self.has_tags && offset == METADATA_OFFSET && message.kind.is_data() {
             self.note_metadata(&message);
