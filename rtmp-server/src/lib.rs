@@ -201,7 +201,7 @@
 //! | acknowledgements, bandwidth, pings | RTMP 1.0 sections 5.4 and 7.1.7 |
 //! | what a player needs first, several tracks | FLV 10.1 annex E, Enhanced RTMP v2 |
 
-// Nothing that comes from outside may panic.
+// Nothing that comes from outside may panic. In the modules marked below arithmetic is checked, too.
 #![cfg_attr(
     not(test),
     deny(
@@ -218,11 +218,13 @@ mod calls;
 mod config;
 mod error;
 #[cfg(feature = "files")]
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod files;
 mod info;
 mod listener;
 mod observer;
 mod play_limit;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod proxy;
 #[cfg(feature = "files")]
 pub mod record;

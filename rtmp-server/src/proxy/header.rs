@@ -35,7 +35,7 @@ pub(super) fn parse(header: &[u8]) -> Result<Step, ProxyError> {
         Ok(Step::Need(MIN_V1_LEN.min(V2_FIXED_LEN)))
     } else {
         let same = |start: &[u8]| header.iter().zip(start).take_while(|(a, b)| a == b).count();
-        let shown = same(V1_START).max(same(V2_SIGNATURE)) + 1;
+        let shown = same(V1_START).max(same(V2_SIGNATURE)).saturating_add(1);
         Err(ProxyError::Missing {
             start: header.get(..shown).unwrap_or(header).to_vec(),
         })
@@ -58,7 +58,7 @@ fn parse_v1(header: &[u8]) -> Result<Step, ProxyError> {
         });
     }
     let missing = if header.ends_with(b"\r") { 1 } else { 2 };
-    if header.len() + missing > MAX_V1_LEN {
+    if header.len().saturating_add(missing) > MAX_V1_LEN {
         return Err(ProxyError::LineTooLong);
     }
     Ok(Step::Need(missing))
@@ -95,7 +95,7 @@ fn parse_port(text: &str) -> Option<u16> {
 
 fn parse_v2(header: &[u8]) -> Result<Step, ProxyError> {
     let Some((fixed, addresses)) = header.split_first_chunk::<V2_FIXED_LEN>() else {
-        return Ok(Step::Need(V2_FIXED_LEN - header.len()));
+        return Ok(Step::Need(V2_FIXED_LEN.saturating_sub(header.len())));
     };
     let [.., version_and_command, family, len_high, len_low] = *fixed;
     let len = usize::from(u16::from_be_bytes([len_high, len_low]));

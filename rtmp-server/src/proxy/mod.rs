@@ -38,20 +38,21 @@ pub use network::{Network, NetworkError};
 /// Not cancel safe: what was read is lost.
 pub async fn read_header(io: &mut (impl AsyncRead + Unpin)) -> Result<Option<SocketAddr>, ProxyError> {
     let mut header = [0; MAX_LEN];
-    let mut len = 0;
+    let mut len = 0_usize;
     let (client, mut owed) = loop {
         match header::parse(header.get(..len).unwrap_or_default())? {
             Step::Complete { client, owed } => break (client, owed),
             Step::Need(count) => {
-                let room = header.get_mut(len..len + count).unwrap_or_default();
-                len += read_some(io, room).await?;
+                let end = len.saturating_add(count);
+                let room = header.get_mut(len..end).unwrap_or_default();
+                len = len.saturating_add(read_some(io, room).await?);
             }
         }
     };
     let mut unwanted = [0; 512];
     while owed > 0 {
         let room = unwanted.get_mut(..owed.min(512)).unwrap_or_default();
-        owed -= read_some(io, room).await?;
+        owed = owed.saturating_sub(read_some(io, room).await?);
     }
     Ok(client)
 }
