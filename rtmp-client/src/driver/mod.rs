@@ -89,7 +89,8 @@ pub(crate) struct Driver<Io> {
     /// Where in what is sent the last media end, see [`mark`](Self::mark).
     media_mark: u64,
     last_heard: Instant,
-    is_pinged: bool,
+    /// Since when a silent server is to answer a ping.
+    pinged_at: Option<Instant>,
     sleep: Pin<Box<Sleep>>,
     requests: mpsc::Receiver<Request>,
 }
@@ -165,7 +166,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             farewells: Vec::new(),
             media_mark: 0,
             last_heard: now,
-            is_pinged: false,
+            pinged_at: None,
             sleep: Box::pin(sleep_until(now + config.timeouts.ping.min(config.timeouts.idle))),
             requests: receiver,
             config,
@@ -368,7 +369,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
     /// The server is alive.
     fn heard(&mut self) {
         self.last_heard = Instant::now();
-        self.is_pinged = false;
+        self.pinged_at = None;
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
@@ -454,16 +455,22 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         Ok(true)
     }
 
+    /// When a server that says nothing is asked whether it is still there or, behind that, given up.
+    fn end_of_silence(&self) -> Instant {
+        let Timeouts { ping, idle, .. } = self.config.timeouts;
+        match self.pinged_at {
+            Some(at) => at + idle.saturating_sub(ping),
+            None => self.last_heard + ping.min(idle),
+        }
+    }
+
     fn next_deadline(&self) -> Option<Instant> {
-        let Timeouts {
-            ping, idle, write, ..
-        } = self.config.timeouts;
-        let silent = match (&self.stage, self.is_held, self.is_pinged) {
-            (Stage::Lingering { until, .. }, ..) => Some(*until),
-            (_, true, _) => None,
-            (_, false, false) => Some(self.last_heard + ping.min(idle)),
-            (_, false, true) => Some(self.last_heard + idle),
+        let silent = match (&self.stage, self.is_held) {
+            (Stage::Lingering { until, .. }, _) => Some(*until),
+            (_, true) => None,
+            (_, false) => Some(self.end_of_silence()),
         };
+        let write = self.config.timeouts.write;
         let stalled = self.line.stalled_since.map(|since| since + write);
         let answers = self.waiting.iter().map(|waiting| waiting.deadline);
         answers.chain(silent).chain(stalled).min()
@@ -505,11 +512,11 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 Ok(())
             };
         }
-        if !self.is_held && self.last_heard + idle <= now {
-            return timeout(Operation::Listen, idle);
-        }
-        if !self.is_held && !self.is_pinged && self.last_heard + ping <= now {
-            self.is_pinged = true;
+        if !self.is_held && self.end_of_silence() <= now {
+            // Even if this process has stood still for longer, the server is asked first.
+            if ping >= idle || self.pinged_at.replace(now).is_some() {
+                return timeout(Operation::Listen, idle);
+            }
             // The caller's ping that is under way will do.
             if !self.is_ping_awaited()
                 && let Err(error) = self.send_ping()
