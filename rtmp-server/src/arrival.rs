@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::admission::{Admission, Place, Refusal};
 use crate::error::error_chain;
+use crate::expiry::{Expiry, expire};
 use crate::proxy::{self, ProxyError};
 use crate::session::Fanout;
 #[cfg(feature = "tls")]
@@ -64,9 +65,9 @@ impl Arrival {
     pub(crate) async fn serve(self, info: SessionInfo, observers: Observers, config: SessionConfig) {
         let accepted = self.accepted;
         let fanout = Arc::clone(&self.fanout);
-        let deadline = accepted + config.timeouts.handshake;
+        let expiry = Expiry::since(accepted, config.timeouts.handshake);
         // In boxes, so that a session over plain TCP takes no more memory than it needs.
-        let Some((line, _place)) = Box::pin(self.prepare(&info, deadline)).await else {
+        let Some((line, _place)) = Box::pin(self.prepare(&info, expiry)).await else {
             return;
         };
         match line {
@@ -84,12 +85,12 @@ impl Arrival {
 
     /// Does what comes before RTMP, as long as there is time for the handshake and nobody ends it. `None` means that
     /// the connection is closed, and the log has it.
-    async fn prepare(self, info: &SessionInfo, deadline: Instant) -> Option<(Line, Option<Place>)> {
+    async fn prepare(self, info: &SessionInfo, expiry: Expiry) -> Option<(Line, Option<Place>)> {
         let (id, from) = (info.id().get(), self.peer);
         let opened = tokio::select! {
             biased;
             () = info.disposed().cancelled() => return None,
-            opened = timeout_at(deadline, self.open(info)) => opened,
+            opened = expire(expiry, self.open(info)) => opened,
         };
         let peer = info.peer_addr().unwrap_or(from);
         match opened {

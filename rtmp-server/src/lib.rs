@@ -217,6 +217,7 @@ mod arrival;
 mod calls;
 mod config;
 mod error;
+mod expiry;
 #[cfg(feature = "files")]
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod files;

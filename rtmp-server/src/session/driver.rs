@@ -27,6 +27,7 @@ use super::calls::PendingCalls;
 use super::outbound::{Direct, Filled, Outbound, OwnOutbound, Player};
 use crate::config::Tap;
 use crate::error::error_chain;
+use crate::expiry::Expiry;
 use crate::relay::Lag;
 use crate::source::WireForm;
 use crate::{
@@ -63,15 +64,16 @@ pub(super) struct Driver<T> {
     begun: Instant,
     /// When the client last gave a sign of life.
     last_heard: Instant,
-    /// Since when a write makes no progress.
-    blocked_since: Option<Instant>,
-    pinged: bool,
+    /// The time of a write that makes no progress.
+    blocked: Option<Expiry>,
+    /// The time that a silent client has left to say something, once it is asked for that by a ping.
+    silent: Option<Expiry>,
     /// The machine takes no input until more of its output is written.
     held_up: bool,
     /// A sink takes nothing, so the client is not read from and can not be heard.
     is_deaf: bool,
     /// The deadline of the stage before media.
-    stage: Option<(Deadline, Instant)>,
+    stage: Option<(Deadline, Expiry)>,
     timer: Pin<Box<Sleep>>,
     disposed: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Who is woken when the session is disposed.
@@ -139,7 +141,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             None => info_span!(parent: None, "session", id = info.id().get()),
         };
         let disposed = Box::pin(info.disposed().clone().cancelled_owned());
-        let stage = (Deadline::Handshake, accepted + config.timeouts.handshake);
+        let stage = Expiry::since(accepted, config.timeouts.handshake);
         let outbound = OwnOutbound::new(Outbound::new(direct, info.clone(), span.clone()));
         Box::new(Self {
             io,
@@ -157,12 +159,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             read_size: MIN_READ,
             begun: now,
             last_heard: now,
-            blocked_since: None,
-            pinged: false,
+            blocked: None,
+            silent: None,
             held_up: false,
             is_deaf: false,
-            stage: Some(stage),
-            timer: Box::pin(tokio::time::sleep_until(stage.1)),
+            stage: Some((Deadline::Handshake, stage)),
+            timer: Box::pin(tokio::time::sleep_until(stage.at())),
             disposed,
             disposed_wakes: None,
             config,
@@ -267,7 +269,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             return;
         };
         if self.stage.is_none_or(|(current, _)| current != deadline) {
-            self.stage = Some((deadline, Instant::now() + time));
+            self.stage = Some((deadline, Expiry::since(Instant::now(), time)));
             self.set_timer();
         }
     }
@@ -317,7 +319,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     /// The client has given a sign of life, or could give none.
     fn hear(&mut self) {
         self.last_heard = Instant::now();
-        if mem::take(&mut self.pinged) {
+        if self.silent.take().is_some() {
             self.set_timer();
         }
     }
@@ -394,7 +396,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 return match Pin::new(&mut self.io).poll_flush(cx) {
                     Poll::Ready(Err(error)) => Poll::Ready(Err(transport(error))),
                     Poll::Ready(Ok(())) => {
-                        self.blocked_since = None;
+                        self.blocked = None;
                         Poll::Pending
                     }
                     Poll::Pending => self.note_blocked(cx),
@@ -407,14 +409,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(transport(io::ErrorKind::WriteZero.into()))),
                 Poll::Ready(Ok(len)) => {
                     self.info.counters().count_sent(len);
-                    if self.blocked_since.take().is_some() {
+                    if self.blocked.take().is_some() {
                         // The client has made room, so it is there.
-                        self.last_heard = Instant::now();
+                        self.hear();
                     }
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(transport(error))),
                 Poll::Pending => {
-                    if self.blocked_since.is_none()
+                    if self.blocked.is_none()
                         && let Some((stream, lag)) = state.give_up()
                         && let Some(woken) = self.handle_source_event(stream, SourceEvent::TooSlow(lag))
                     {
@@ -428,8 +430,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 
     /// The client has no room: from now on it has the time of a write.
     fn note_blocked(&mut self, cx: &mut Context<'_>) -> Poll<Result<Woken, CloseReason>> {
-        if self.blocked_since.is_none() {
-            self.blocked_since = Some(Instant::now());
+        if self.blocked.is_none() {
+            self.blocked = Some(Expiry::since(Instant::now(), self.config.timeouts.write));
             self.set_timer();
             // The timer may have moved forward, and has to be asked to wake us then.
             if self.timer.as_mut().poll(cx).is_ready() {
@@ -476,46 +478,59 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     /// The first deadline that is over ends the session; silence is first answered with a ping.
     fn check_deadlines(&mut self) -> Result<(), CloseReason> {
         let now = Instant::now();
-        let timeouts = &self.config.timeouts;
-        if let Some((deadline, at)) = self.stage
-            && at <= now
+        if let Some((deadline, expiry)) = &mut self.stage
+            && expiry.is_over(now)
         {
-            return Err(timeouts.over(deadline));
+            return Err(self.config.timeouts.over(*deadline));
         }
-        if self
-            .blocked_since
-            .is_some_and(|since| since + timeouts.write <= now)
-        {
-            return Err(timeouts.over(Deadline::Write));
+        if self.blocked.as_mut().is_some_and(|expiry| expiry.is_over(now)) {
+            return Err(self.config.timeouts.over(Deadline::Write));
         }
-        if self.last_heard + timeouts.idle <= now {
+        if self.silent.is_none() && self.last_heard + self.silence() <= now {
+            self.silent = Some(self.ask_for_life(now)?);
+        }
+        if self.silent.as_mut().is_some_and(|expiry| expiry.is_over(now)) {
             if !self.is_deaf {
-                return Err(timeouts.over(Deadline::Idle));
+                return Err(self.config.timeouts.over(Deadline::Idle));
             }
             self.last_heard = now;
-            self.pinged = false;
-        }
-        if self.last_heard + timeouts.ping <= now && !self.pinged && self.machine.is_handshake_done() {
-            self.pinged = true;
-            self.machine.ping(self.begun.elapsed()).map_err(protocol)?;
+            self.silent = None;
         }
         self.set_timer();
         Ok(())
     }
 
-    fn set_timer(&mut self) {
+    /// How long the client may be silent until something is done about it.
+    fn silence(&self) -> Duration {
         let timeouts = &self.config.timeouts;
-        let silence = if self.pinged || !self.machine.is_handshake_done() {
-            timeouts.idle
-        } else {
+        if self.machine.is_handshake_done() {
             timeouts.ping.min(timeouts.idle)
-        };
-        let mut next = self.last_heard + silence;
-        if let Some((_, at)) = self.stage {
-            next = next.min(at);
+        } else {
+            timeouts.idle
         }
-        if let Some(since) = self.blocked_since {
-            next = next.min(since + timeouts.write);
+    }
+
+    /// Pings a silent client, if there is time for an answer, and says how long that may take.
+    fn ask_for_life(&mut self, now: Instant) -> Result<Expiry, CloseReason> {
+        let idle = self.config.timeouts.idle;
+        let rest = idle.saturating_sub(self.silence());
+        if rest.is_zero() {
+            return Ok(Expiry::since(self.last_heard, idle));
+        }
+        self.machine.ping(self.begun.elapsed()).map_err(protocol)?;
+        Ok(Expiry::since(now, rest))
+    }
+
+    fn set_timer(&mut self) {
+        let mut next = match &self.silent {
+            Some(expiry) => expiry.at(),
+            None => self.last_heard + self.silence(),
+        };
+        if let Some((_, expiry)) = &self.stage {
+            next = next.min(expiry.at());
+        }
+        if let Some(expiry) = &self.blocked {
+            next = next.min(expiry.at());
         }
         self.timer.as_mut().reset(next);
     }

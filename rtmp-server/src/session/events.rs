@@ -16,10 +16,12 @@ use rtmp_core::message::{
     Status, StatusCode, TransactionId, Transition, UserControl,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use tracing::{Span, debug, info, trace};
 
 use super::driver::{Driver, Publication, protocol};
 use super::outbound::Player;
+use crate::expiry::{Expiry, expire};
 use crate::play_limit::PlayLimit;
 use crate::{CallError, CloseReason, SessionInfo, StreamInfo, Verdict};
 
@@ -551,13 +553,14 @@ async fn ask<R>(
     tokio::select! {
         biased;
         () = info.disposed().cancelled() => Err(info.dispose_reason()),
-        answer = tokio::time::timeout(limit, question) => Ok(answer.ok()),
+        answer = expire(Expiry::since(Instant::now(), limit), question) => Ok(answer.ok()),
     }
 }
 
 /// Waits for an observer that is told something, as long as it may take.
 async fn tell(span: &Span, limit: Duration, notice: impl Future<Output = ()>) -> Result<(), CloseReason> {
-    match tokio::time::timeout(limit, AssertUnwindSafe(notice).catch_unwind()).await {
+    let expiry = Expiry::since(Instant::now(), limit);
+    match expire(expiry, AssertUnwindSafe(notice).catch_unwind()).await {
         Ok(Ok(())) => {}
         Ok(Err(_)) => return Err(CloseReason::ObserverPanicked),
         Err(_) => debug!(parent: span, "an observer took too long"),

@@ -8,3 +8,4 @@ mod dropped_sessions;
 mod dropping;
 mod line;
 mod slow_line;
+mod standstill;

@@ -23,6 +23,7 @@ mod relay;
 mod requests;
 mod requirements;
 mod servers;
+mod stopped;
 mod tags;
 mod tls;
 mod vod;
