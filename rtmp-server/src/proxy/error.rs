@@ -49,6 +49,14 @@ pub enum ProxyError {
         /// The length of two addresses and ports, in bytes.
         needed: usize,
     },
+    /// The checksum in a header of version 2 is not that of its bytes.
+    #[error("the PROXY header has the checksum {announced:#010x} and comes to {computed:#010x}")]
+    Checksum {
+        /// What the header says.
+        announced: u32,
+        /// What its bytes come to.
+        computed: u32,
+    },
     /// The connection ended within the header.
     #[error("the connection ended within the PROXY header")]
     Closed,

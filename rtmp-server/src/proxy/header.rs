@@ -21,7 +21,7 @@ const V2_FIXED_LEN: usize = 16;
 pub(super) enum Step {
     /// So many bytes more can be read, as they belong to it for sure.
     Need(usize),
-    /// It is understood. So many bytes of it still follow, and mean nothing here.
+    /// It is understood. So many bytes of it still follow: values behind the addresses, or what names nobody.
     Complete { client: Option<SocketAddr>, owed: usize },
 }
 

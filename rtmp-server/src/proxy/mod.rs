@@ -11,9 +11,10 @@
 //!   leaves the balancer's own address.
 //! - Connections from elsewhere are served as they are. A header from there is no RTMP, and closes them.
 //!
-//! The values behind the addresses in version 2 are skipped, up to the 65,535 bytes that a header can announce; nothing
-//! is kept of them.
+//! Of the values behind the addresses in version 2 the checksum is verified (`PP2_TYPE_CRC32C`); the others are skipped,
+//! up to the 65,535 bytes that a header can announce. Nothing is kept of them.
 
+mod checksum;
 mod error;
 mod header;
 mod network;
@@ -22,6 +23,7 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use checksum::Checksum;
 pub use error::ProxyError;
 use header::{MAX_LEN, Step};
 pub use network::{Network, NetworkError};
@@ -49,10 +51,16 @@ pub async fn read_header(io: &mut (impl AsyncRead + Unpin)) -> Result<Option<Soc
             }
         }
     };
-    let mut unwanted = [0; 512];
+    let mut checksum = Checksum::of(header.get(..len).unwrap_or_default());
+    let mut values = [0; 512];
     while owed > 0 {
-        let room = unwanted.get_mut(..owed.min(512)).unwrap_or_default();
-        owed = owed.saturating_sub(read_some(io, room).await?);
+        let room = values.get_mut(..owed.min(512)).unwrap_or_default();
+        let len = read_some(io, room).await?;
+        checksum.add(values.get(..len).unwrap_or_default());
+        owed = owed.saturating_sub(len);
+    }
+    if client.is_some() {
+        checksum.verify()?;
     }
     Ok(client)
 }

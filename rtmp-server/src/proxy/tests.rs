@@ -103,6 +103,34 @@ async fn what_stands_behind_the_addresses_is_skipped() {
     }
 }
 
+/// Section 2.2.3: the checksum may stand between others, and is computed with zeros in its place.
+#[tokio::test]
+async fn a_checksum_is_verified_wherever_it_stands() {
+    let values = |checksum: [u8; 4]| {
+        let others: &[&[u8]] = &[&IPV4, b"\x05\0\x02id", b"\x03\0\x04", &checksum, b"\x04\0\0"];
+        v2(0x21, 0x11, 12 + 5 + 7 + 3, &others.concat())
+    };
+    let ProxyError::Checksum {
+        announced: 0,
+        computed,
+    } = read(&values([0; 4])).await.unwrap_err()
+    else {
+        panic!("a wrong checksum");
+    };
+    let good = values(computed.to_be_bytes());
+    assert_eq!(
+        read(&good).await.unwrap(),
+        Some("192.0.2.7:56324".parse().unwrap())
+    );
+    for place in 16..good.len() {
+        let mut bad = good.clone();
+        bad[place] ^= 1;
+        // With another type or length in front of it the checksum is not found.
+        let hides_it = matches!(place, 29 | 30 | 33..=35);
+        assert_eq!(read(&bad).await.is_ok(), hides_it, "{place}");
+    }
+}
+
 #[tokio::test]
 async fn headers_that_name_nobody_are_understood() {
     assert_eq!(read(&v2(0x20, 0x00, 0, &[])).await.unwrap(), None);

@@ -258,3 +258,9 @@ async fn clients_come_through_haproxy_with_version_1_of_the_proxy_protocol() {
 async fn clients_come_through_haproxy_with_version_2_of_the_proxy_protocol() {
     passes_through_haproxy("send-proxy-v2").await;
 }
+
+/// The checksum is HAProxy's own: it would be refused if ours were another.
+#[tokio::test]
+async fn clients_come_through_haproxy_with_a_checksum_in_the_header() {
+    passes_through_haproxy("send-proxy-v2 proxy-v2-options crc32c,unique-id").await;
+}
