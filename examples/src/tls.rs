@@ -4,11 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use rtmp_client::tls::TlsConfig;
 use rtmp_client::{ClientBuilder, ClientConn};
 use rtmp_server::tls::{ClientCertificates, TlsAcceptor};
 
-/// Whom `push` and `pull` trust.
-#[derive(Debug, Args)]
+/// Whom clients trust.
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "For rtmps URLs")]
 pub struct ClientTls {
     /// Trust the authorities in this PEM file, and no others
@@ -39,7 +40,16 @@ impl ClientTls {
         if self.ca.is_none() && self.cert.is_none() && !self.insecure_accept_any_certificate {
             return Ok(builder);
         }
-        let mut tls = rtmp_client::tls::TlsConfig::builder();
+        Ok(builder.tls(self.config()?))
+    }
+
+    /// What they make of TLS.
+    ///
+    /// # Errors
+    ///
+    /// Which file is of no use, and why.
+    pub fn config(&self) -> Result<TlsConfig, TlsOptionsError> {
+        let mut tls = TlsConfig::builder();
         if let Some(ca) = &self.ca {
             tls = tls.root_certificates(&read(ca)?);
         }
@@ -49,7 +59,7 @@ impl ClientTls {
         if self.insecure_accept_any_certificate {
             tls = tls.dangerously_accept_any_certificate();
         }
-        Ok(builder.tls(tls.build()?))
+        Ok(tls.build()?)
     }
 }
 

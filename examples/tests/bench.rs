@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
+use clap::Parser;
 use rtmp_core::conn::{ServerConfig, ServerEvent, ServerMachine};
 use rtmp_core::message::{ConnectReply, PlayRequest};
 use rtmp_core::url::RtmpUrl;
@@ -19,7 +20,9 @@ use rtmp_examples::bench::players::{self, Check, PlayersOptions};
 use rtmp_examples::bench::publishers::{self, PublishersOptions, PublishersReport};
 use rtmp_examples::bench::throughput::{self, ThroughputOptions};
 use rtmp_examples::bench::{BenchError, Report};
-use rtmp_server::{Observers, PlayGrant, PlayObserver, Relay, Server, SessionInfo, Verdict};
+use rtmp_examples::tls::ClientTls;
+use rtmp_server::tls::{TlsAcceptor, TlsConfig};
+use rtmp_server::{Listener, Observers, PlayGrant, PlayObserver, Relay, Server, SessionInfo, Verdict};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -69,6 +72,7 @@ fn players(address: SocketAddr, count: usize) -> PlayersOptions {
         check: Check::All,
         compare: Some(PathBuf::from(CLIP)),
         pid: None,
+        tls: ClientTls::default(),
     }
 }
 
@@ -83,6 +87,7 @@ fn publishers(address: SocketAddr) -> PublishersOptions {
         rounds: Some(1),
         ramp: 1000,
         pid: None,
+        tls: ClientTls::default(),
     }
 }
 
@@ -285,6 +290,7 @@ async fn one_client_publishes_to_and_plays_from_the_floor_faster_than_time() {
             publish: publish.map(PathBuf::from),
             seconds: Duration::from_millis(500),
             pid: None,
+            tls: ClientTls::default(),
         };
         let published = throughput::run(&options(Some(CLIP)), pending()).await.unwrap();
         let played = throughput::run(&options(None), pending()).await.unwrap();
@@ -325,11 +331,89 @@ async fn connections_are_opened_and_counted() {
         count: 30,
         concurrency: 4,
         pid: None,
+        tls: ClientTls::default(),
     };
     let report = connect::run(&options, pending()).await.unwrap();
     assert_eq!(report.failures(), [""; 0]);
     assert_eq!((report.connections, report.failed), (30, 0));
     assert_eq!(report.opening.map(|opening| opening.count), Some(30));
+}
+
+/// What the command line says of whom to trust.
+#[derive(clap::Parser)]
+struct Trust {
+    #[command(flatten)]
+    tls: ClientTls,
+}
+
+#[tokio::test]
+async fn everything_goes_by_rtmps_as_well() {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+    let tls = TlsConfig::builder(certificate.as_bytes(), key.as_bytes())
+        .build()
+        .unwrap();
+    let listener = Listener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .tls(TlsAcceptor::new(tls));
+    let joined = Joined(Arc::new(Semaphore::new(0)));
+    let observers = Observers::new().relay(Relay::default()).play(joined.clone());
+    let server = Server::from_listener(listener).observers(observers);
+    let address = server.local_addr().unwrap();
+    tokio::spawn(server.serve());
+
+    let file = concat!(env!("CARGO_TARGET_TMPDIR"), "/bench-ca.pem");
+    std::fs::write(file, &certificate).unwrap();
+    let trusting = |arguments: &[&str]| Trust::parse_from([&["bench"], arguments].concat()).tls;
+    let url: RtmpUrl = format!("rtmps://localhost:{}/live/cam", address.port())
+        .parse()
+        .unwrap();
+
+    let connects = |tls| ConnectOptions {
+        url: url.clone(),
+        count: 10,
+        concurrency: 4,
+        pid: None,
+        tls,
+    };
+    let trusted = connect::run(&connects(trusting(&["--ca", file])), pending())
+        .await
+        .unwrap();
+    assert_eq!(trusted.failures(), [""; 0]);
+    let stranger = connect::run(&connects(ClientTls::default()), pending())
+        .await
+        .unwrap();
+    assert_eq!(stranger.failed, 10);
+    assert!(
+        stranger.failures()[1].contains("TLS"),
+        "{:?}",
+        stranger.failures()
+    );
+
+    // Half of the players check what they get, the others count it.
+    let insecure = trusting(&["--insecure-accept-any-certificate"]);
+    let played = PlayersOptions {
+        url: url.clone(),
+        check: Check::Some(2),
+        tls: insecure.clone(),
+        ..players(address, 4)
+    };
+    let publish = PublishersOptions {
+        url: url.clone(),
+        tls: insecure,
+        ..publishers(address)
+    };
+    let publish = async {
+        joined.wait_for(4).await;
+        publishers::run(&publish, pending()).await
+    };
+    let (played, published) = tokio::join!(players::run(&played, pending()), publish);
+    let (played, published) = (played.unwrap(), published.unwrap());
+    assert_eq!(published.failures(), [""; 0]);
+    assert_eq!(played.failures(), [""; 0]);
+    assert_eq!(played.video_frames, 2 * CLIP_VIDEO_FRAMES);
+    assert!(played.received_bytes > 4 * std::fs::metadata(CLIP).unwrap().len());
 }
 
 /// Publishes in real time until it is told to stop.

@@ -1,19 +1,20 @@
 //! A client's connection, lean enough to have thousands.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use futures::FutureExt;
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::{ClientConfig, ClientEvent, ClientMachine, ProtocolError};
 use rtmp_core::message::{ConnectRequest, PlayRequest, PublishKind, PublishRequest, Status};
-use rtmp_core::url::{RtmpUrl, Scheme};
+use rtmp_core::url::RtmpUrl;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::BenchError;
+use super::line::{Dialler, Line};
+use crate::tls::ClientTls;
 
 /// How long the server may take from the TCP connection to the answer to `publish` or `play`.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(20);
@@ -28,6 +29,9 @@ pub enum ClientError {
     /// There is no TCP connection.
     #[error("can not connect")]
     Dial(#[source] io::Error),
+    /// There is no TLS.
+    #[error("the TLS handshake failed")]
+    Tls(#[source] io::Error),
     /// The TCP connection broke.
     #[error("the connection broke")]
     Io(#[source] io::Error),
@@ -53,29 +57,16 @@ pub enum ClientError {
 /// Where to connect, resolved once for all.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
-    address: SocketAddr,
+    dialler: Dialler,
     url: RtmpUrl,
     stream_name: String,
 }
 
 impl Target {
-    pub(super) async fn resolve(url: &RtmpUrl) -> Result<Self, BenchError> {
-        if url.scheme() != Scheme::Rtmp {
-            return Err(BenchError::Tls);
-        }
-        let resolve_error = |source| BenchError::Resolve {
-            host: url.host().to_owned(),
-            source,
-        };
-        let mut addresses = tokio::net::lookup_host((url.host(), url.port()))
-            .await
-            .map_err(resolve_error)?;
-        let address = addresses
-            .next()
-            .ok_or_else(|| resolve_error(io::ErrorKind::AddrNotAvailable.into()))?;
+    pub(super) async fn resolve(url: &RtmpUrl, tls: &ClientTls) -> Result<Self, BenchError> {
         let stream_name = url.stream_name_with_query().unwrap_or_default().to_owned();
         Ok(Self {
-            address,
+            dialler: Dialler::new(url, tls).await?,
             url: url.clone(),
             stream_name,
         })
@@ -99,7 +90,7 @@ impl Target {
         }
         let url = self.url.clone().with_stream(stream_name.as_str())?;
         Ok(Self {
-            address: self.address,
+            dialler: self.dialler.clone(),
             url,
             stream_name,
         })
@@ -109,7 +100,7 @@ impl Target {
 /// A connection to a server.
 #[derive(Debug)]
 pub(super) struct Client {
-    io: TcpStream,
+    io: Line,
     machine: ClientMachine,
     input: BytesMut,
     begin: Instant,
@@ -121,25 +112,23 @@ impl Client {
     /// Connects, shakes hands, connects to the app and creates a stream.
     pub(super) async fn open(target: &Target) -> Result<(Self, MessageStreamId), ClientError> {
         within_opening_timeout(async {
-            let mut client = Self::dial(target.address).await?;
+            let mut client = Self::over(target.dialler.dial().await?);
             let stream = client.create_stream(&target.url).await?;
             Ok((client, stream))
         })
         .await
     }
 
-    async fn dial(address: SocketAddr) -> Result<Self, ClientError> {
-        let io = TcpStream::connect(address).await.map_err(ClientError::Dial)?;
-        io.set_nodelay(true).map_err(ClientError::Dial)?;
+    fn over(io: Line) -> Self {
         // The handshake's bytes need to be random for nobody, and making them so would be load on our side.
         let machine = ClientMachine::new(ClientConfig::default(), Duration::ZERO, |bytes| bytes.fill(0x5A));
-        Ok(Self {
+        Self {
             io,
             machine,
             input: BytesMut::new(),
             begin: Instant::now(),
             received: 0,
-        })
+        }
     }
 
     async fn create_stream(&mut self, url: &RtmpUrl) -> Result<MessageStreamId, ClientError> {
@@ -228,11 +217,11 @@ impl Client {
     /// Takes what has come meanwhile, without waiting: pings are answered with the next flush.
     pub(super) fn take_input(&mut self) -> Result<(), ClientError> {
         self.input.reserve(READ_LEN);
-        match self.io.try_read_buf(&mut self.input) {
-            Ok(0) => return Err(ClientError::Closed),
-            Ok(count) => self.received += count as u64,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(ClientError::Io(error)),
+        match self.io.read_buf(&mut self.input).now_or_never() {
+            Some(Ok(0)) => return Err(ClientError::Closed),
+            Some(Ok(count)) => self.received += count as u64,
+            None => return Ok(()),
+            Some(Err(error)) => return Err(ClientError::Io(error)),
         }
         while let Some(event) = self.machine.poll_event(&mut self.input, self.begin.elapsed())? {
             match event {
@@ -256,7 +245,7 @@ impl Client {
                 .await
                 .map_err(ClientError::Io)?;
         }
-        Ok(())
+        self.io.flush().await.map_err(ClientError::Io)
     }
 
     /// Ends the connection in order.
@@ -276,8 +265,8 @@ impl Client {
         self.received
     }
 
-    /// The TCP connection alone.
-    pub(super) fn into_io(self) -> TcpStream {
+    /// The line alone.
+    pub(super) fn into_io(self) -> Line {
         self.io
     }
 }
@@ -304,17 +293,19 @@ mod tests {
     #[tokio::test]
     async fn numbers_stand_behind_the_name_and_before_its_query() {
         let url = RtmpUrl::parse("rtmp://127.0.0.1/live/cam?token=1").unwrap();
-        let target = Target::resolve(&url).await.unwrap().numbered(7).unwrap();
+        let target = Target::resolve(&url, &ClientTls::default()).await.unwrap();
+        let target = target.numbered(7).unwrap();
         assert_eq!(target.stream_name, "cam-7?token=1");
         assert_eq!(target.url.full_text(), "rtmp://127.0.0.1/live/cam-7?token=1");
     }
 
     #[tokio::test]
     async fn urls_that_can_not_be_served_are_refused_before_anything_is_dialled() {
-        let tls = RtmpUrl::parse("rtmps://127.0.0.1/live/cam").unwrap();
-        assert!(matches!(Target::resolve(&tls).await, Err(BenchError::Tls)));
+        let tunnel = RtmpUrl::parse("rtmpt://127.0.0.1/live/cam").unwrap();
+        let refused = Target::resolve(&tunnel, &ClientTls::default()).await;
+        assert!(matches!(refused, Err(BenchError::Scheme { .. })));
         let nameless = RtmpUrl::parse("rtmp://127.0.0.1/live").unwrap();
-        let target = Target::resolve(&nameless).await.unwrap();
+        let target = Target::resolve(&nameless, &ClientTls::default()).await.unwrap();
         assert!(matches!(
             target.check_stream_name(),
             Err(BenchError::NoStreamName)

@@ -16,6 +16,7 @@ use super::process::{ProcessError, ProcessMeter};
 use super::report::{ErrorCounts, Report, ServerUsage, Table};
 use super::samples::{Percentiles, Samples};
 use crate::descriptors::reserve_descriptors;
+use crate::tls::ClientTls;
 
 /// How many connections to open, and how many at a time.
 #[derive(Clone, Debug, clap::Args)]
@@ -34,6 +35,10 @@ pub struct ConnectOptions {
     /// Measure CPU and memory of the server's process (Linux)
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
+
+    /// Whom to trust.
+    #[command(flatten)]
+    pub tls: ClientTls,
 }
 
 /// How the openings went.
@@ -73,7 +78,7 @@ pub async fn run(
         .unwrap_or(usize::MAX)
         .min(options.count);
     reserve_descriptors(concurrency)?;
-    let target = Target::resolve(&options.url).await?;
+    let target = Target::resolve(&options.url, &options.tls).await?;
     let meter = options.pid.map(ProcessMeter::of).transpose()?;
     let own_meter = ProcessMeter::of_ourselves();
     let tally = Rc::new(RefCell::new(Tally::default()));

@@ -16,6 +16,7 @@ mod clip;
 mod compare;
 pub mod connect;
 pub mod floor;
+mod line;
 pub mod players;
 mod process;
 pub mod publishers;
@@ -26,6 +27,8 @@ pub mod throughput;
 
 use std::io;
 
+use rtmp_core::url::Scheme;
+
 pub use client::ClientError;
 pub use process::{ProcessError, Usage};
 pub use report::{ErrorCounts, Report, ServerUsage};
@@ -33,6 +36,7 @@ pub use samples::Percentiles;
 
 use crate::descriptors::DescriptorError;
 use crate::flv_input::{InputError, InputPath};
+use crate::tls::TlsOptionsError;
 
 /// Why a measurement can not begin, or not end.
 #[derive(Debug, thiserror::Error)]
@@ -56,9 +60,15 @@ pub enum BenchError {
     /// The URL names no stream.
     #[error("the URL names no stream")]
     NoStreamName,
-    /// The URL asks for TLS.
-    #[error("bench speaks rtmp only, not rtmps")]
-    Tls,
+    /// The URL asks for another protocol.
+    #[error("bench does not speak {scheme}")]
+    Scheme {
+        /// The URL's scheme.
+        scheme: Scheme,
+    },
+    /// The certificates can not be used.
+    #[error(transparent)]
+    Tls(#[from] TlsOptionsError),
     /// A name of a publisher is too long.
     #[error(transparent)]
     Url(#[from] rtmp_core::url::UrlError),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rtmp_client::{pull, push};
+use rtmp_client::ClientBuilder;
 use rtmp_core::url::RtmpUrl;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
@@ -14,6 +14,7 @@ use super::clip::{Clip, Rounds, for_server};
 use super::process::{ProcessError, ProcessMeter, Usage};
 use super::report::{ErrorCounts, Report, ServerUsage, Table};
 use crate::seconds;
+use crate::tls::ClientTls;
 
 /// What to publish or to play, and for how long.
 #[derive(Clone, Debug, clap::Args)]
@@ -32,6 +33,10 @@ pub struct ThroughputOptions {
     /// Measure CPU and memory of the server's process (Linux)
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
+
+    /// Whom to trust.
+    #[command(flatten)]
+    pub tls: ClientTls,
 }
 
 /// How fast it was.
@@ -71,6 +76,7 @@ pub async fn run(
     };
     let mut run = Run {
         url: options.url.clone(),
+        client: options.tls.builder()?,
         meter: options.pid.map(ProcessMeter::of).transpose()?,
         own_meter: ProcessMeter::of_ourselves(),
         begin: Instant::now(),
@@ -92,6 +98,7 @@ pub async fn run(
 
 struct Run {
     url: RtmpUrl,
+    client: ClientBuilder,
     meter: Option<ProcessMeter>,
     own_meter: Option<ProcessMeter>,
     begin: Instant,
@@ -105,7 +112,7 @@ impl Run {
         messages: Rounds,
         over: impl Future<Output = ()>,
     ) -> Result<(), rtmp_client::Error> {
-        let mut publisher = push(self.url.clone()).await?;
+        let mut publisher = self.client.clone().push(self.url.clone()).await?;
         self.restart();
         let send_all = async {
             for message in messages {
@@ -123,7 +130,7 @@ impl Run {
     }
 
     async fn play(&mut self, over: impl Future<Output = ()>) -> Result<(), rtmp_client::Error> {
-        let mut playback = pull(self.url.clone()).await?;
+        let mut playback = self.client.clone().pull(self.url.clone()).await?;
         self.restart();
         let receive_all = async {
             while let Some(message) = playback.recv().await? {

@@ -49,16 +49,19 @@ impl TlsConfig {
         let config = Self::builder().build().map_err(TlsError::Config)?;
         Ok(DEFAULT.get_or_init(|| config).clone())
     }
-
-    pub(super) fn into_rustls(self) -> Arc<ClientConfig> {
-        self.0
-    }
 }
 
 /// A configuration of rustls, for what [`TlsConfigBuilder`] does not offer.
 impl From<Arc<ClientConfig>> for TlsConfig {
     fn from(config: Arc<ClientConfig>) -> Self {
         Self(config)
+    }
+}
+
+/// The configuration of rustls behind it, for lines that somebody else opens.
+impl From<TlsConfig> for Arc<ClientConfig> {
+    fn from(config: TlsConfig) -> Self {
+        config.0
     }
 }
 

@@ -4,6 +4,9 @@ mod config;
 mod error;
 mod first_byte;
 
+use std::sync::Arc;
+
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -29,7 +32,8 @@ pub(crate) async fn connect(
         None => TlsConfig::of_the_platform()?,
     };
     let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::NoServerName)?;
-    let connecting = TlsConnector::from(config.into_rustls()).connect(name, FirstByte::new(line));
+    let config: Arc<ClientConfig> = config.into();
+    let connecting = TlsConnector::from(config).connect(name, FirstByte::new(line));
     connecting
         .into_fallible()
         .await

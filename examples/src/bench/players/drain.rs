@@ -1,9 +1,15 @@
 //! Reads bytes that nobody looks at, as cheaply as the system lets us.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
+
+use super::super::line::Line;
 
 const BUFFER_LEN: usize = 256 << 10;
 
@@ -11,9 +17,31 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_LEN].into());
 }
 
+/// Waits for bytes and takes up to [`BUFFER_LEN`] of them: how many there were; 0 at the end.
+pub(super) async fn drain(line: &mut Line) -> io::Result<usize> {
+    match line {
+        Line::Plain(io) => loop {
+            io.readable().await?;
+            if let Some(count) = take(io)? {
+                return Ok(count);
+            }
+        },
+        Line::Tls(io) => {
+            poll_fn(|cx| {
+                BUFFER.with_borrow_mut(|buffer| {
+                    let mut buf = ReadBuf::new(buffer);
+                    ready!(Pin::new(&mut *io).poll_read(cx, &mut buf))?;
+                    Poll::Ready(Ok(buf.filled().len()))
+                })
+            })
+            .await
+        }
+    }
+}
+
 /// Takes up to [`BUFFER_LEN`] bytes off a socket: how many there were, or `None` if there are none now.
 #[cfg(target_os = "linux")]
-pub(super) fn drain(io: &TcpStream) -> io::Result<Option<usize>> {
+fn take(io: &TcpStream) -> io::Result<Option<usize>> {
     use rustix::net::{RecvFlags, recv};
     use tokio::io::Interest;
 
@@ -36,7 +64,7 @@ pub(super) fn drain(io: &TcpStream) -> io::Result<Option<usize>> {
 
 /// Takes up to [`BUFFER_LEN`] bytes off a socket: how many there were, or `None` if there are none now.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn drain(io: &TcpStream) -> io::Result<Option<usize>> {
+fn take(io: &TcpStream) -> io::Result<Option<usize>> {
     match BUFFER.with_borrow_mut(|buffer| io.try_read(buffer)) {
         Ok(count) => Ok(Some(count)),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -58,13 +86,11 @@ mod tests {
         let (receiver, _) = listener.accept().await.unwrap();
         let total = BUFFER_LEN * 3 + 5;
         let receive = async {
-            let mut received = 0;
+            let (mut line, mut received) = (Line::Plain(receiver), 0);
             loop {
-                receiver.readable().await.unwrap();
-                match drain(&receiver).unwrap() {
-                    Some(0) => return received,
-                    Some(count) => received += count,
-                    None => {}
+                match drain(&mut line).await.unwrap() {
+                    0 => return received,
+                    count => received += count,
                 }
             }
         };

@@ -28,6 +28,7 @@ use super::compare::{Comparison, Reference};
 use super::process::ProcessMeter;
 use crate::descriptors::reserve_descriptors;
 use crate::seconds;
+use crate::tls::ClientTls;
 
 /// How long the last players may take to get their first keyframe before the measurement goes on without them.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -63,6 +64,10 @@ pub struct PlayersOptions {
     /// Measure CPU and memory of the server's process (Linux)
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
+
+    /// Whom to trust.
+    #[command(flatten)]
+    pub tls: ClientTls,
 }
 
 /// How many players check all that they receive.
@@ -112,7 +117,7 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Result<PlayersReport, BenchError> {
     reserve_descriptors(options.count)?;
-    let target = Arc::new(Target::resolve(&options.url).await?);
+    let target = Arc::new(Target::resolve(&options.url, &options.tls).await?);
     target.check_stream_name()?;
     let reference = match &options.compare {
         Some(path) => Some(Reference::new(&*Clip::load(path.clone()).await?)),

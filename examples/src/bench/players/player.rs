@@ -6,18 +6,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use futures::FutureExt;
 use rtmp_core::MediaMessage;
 use rtmp_core::chunk::ChunkEncoder;
 use rtmp_core::conn::{ClientEvent, DEFAULT_WINDOW};
 use rtmp_core::handshake::PACKET_LEN;
 use rtmp_core::message::{Control, Message, StatusCode, UserControl};
-use tokio::io::Interest;
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 use tokio_util::codec::Encoder;
 
 use super::super::check::Checker;
 use super::super::client::{Client, ClientError, Target};
+use super::super::line::Line;
 use super::super::samples::Samples;
 use super::drain::drain;
 
@@ -203,20 +204,17 @@ impl Player {
 
     /// Counts bytes without looking at them. The server gets the acknowledgements that a real player would send, so
     /// that it does not take the connection for a dead one.
-    async fn count(&self, mut received: u64, io: TcpStream) -> Result<(), ClientError> {
+    async fn count(&self, mut received: u64, mut io: Line) -> Result<(), ClientError> {
         let mut acknowledged = received;
         loop {
-            io.ready(Interest::READABLE).await.map_err(ClientError::Io)?;
-            let count = drain(&io).map_err(ClientError::Io)?;
-            match count {
-                None => continue,
-                Some(0) => return Err(ClientError::Closed),
-                Some(count) => received += count as u64,
+            match drain(&mut io).await.map_err(ClientError::Io)? {
+                0 => return Err(ClientError::Closed),
+                count => received += count as u64,
             }
             self.record.bytes.store(received, Ordering::Relaxed);
             if received - acknowledged >= ACKNOWLEDGE_EVERY {
                 acknowledged = received;
-                acknowledge(&io, received).map_err(ClientError::Io)?;
+                acknowledge(&mut io, received).map_err(ClientError::Io)?;
             }
         }
     }
@@ -235,18 +233,17 @@ fn is_end(event: &ClientEvent) -> bool {
 }
 
 /// Tells the server how much has come. A connection that takes no 16 bytes just now gets the next one.
-fn acknowledge(io: &TcpStream, received: u64) -> io::Result<()> {
+fn acknowledge(io: &mut Line, received: u64) -> io::Result<()> {
     let behind_handshake = received.saturating_sub(2 * PACKET_LEN as u64 + 1);
     // The sequence number wraps (RTMP 1.0 section 5.4.3).
     let control = Control::Acknowledgement(behind_handshake as u32);
     let mut wire = BytesMut::new();
     if let Ok(raw) = Message::Control(control).encode()
         && ChunkEncoder::default().encode(raw, &mut wire).is_ok()
+        && let Some(written) = io.write(&wire).now_or_never()
     {
-        match io.try_write(&wire) {
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-            _ => {}
-        }
+        written?;
+        io.flush().now_or_never().unwrap_or(Ok(()))?;
     }
     Ok(())
 }

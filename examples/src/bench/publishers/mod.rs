@@ -20,6 +20,7 @@ use super::clip::Clip;
 use super::process::ProcessMeter;
 use crate::descriptors::reserve_descriptors;
 use crate::seconds;
+use crate::tls::ClientTls;
 
 /// What to publish, how often and for how long.
 #[derive(Clone, Debug, clap::Args)]
@@ -57,6 +58,10 @@ pub struct PublishersOptions {
     /// Measure CPU and memory of the server's process (Linux)
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
+
+    /// Whom to trust.
+    #[command(flatten)]
+    pub tls: ClientTls,
 }
 
 /// Publishes until the time is over, all files are sent, all publishers are gone or `stop` is ready.
@@ -69,7 +74,7 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Result<PublishersReport, BenchError> {
     reserve_descriptors(options.count)?;
-    let target = Target::resolve(&options.url).await?;
+    let target = Target::resolve(&options.url, &options.tls).await?;
     target.check_stream_name()?;
     let clip = Clip::load(options.file.clone()).await?;
     let stamper = if options.stamp {
