@@ -15,7 +15,9 @@ use rtmp_core::message::{ConnectReply, PlayRequest};
 use rtmp_core::url::RtmpUrl;
 use rtmp_core::{MediaMessage, Timestamp};
 use rtmp_examples::bench::connect::{self, ConnectOptions};
+use rtmp_examples::bench::flaps::{self, FlapsOptions};
 use rtmp_examples::bench::floor::{self, FloorOptions};
+use rtmp_examples::bench::idle::{self, IdleOptions, Stage};
 use rtmp_examples::bench::players::{self, Check, PlayersOptions};
 use rtmp_examples::bench::publishers::{self, PublishersOptions, PublishersReport};
 use rtmp_examples::bench::throughput::{self, ThroughputOptions};
@@ -337,6 +339,48 @@ async fn connections_are_opened_and_counted() {
     assert_eq!(report.failures(), [""; 0]);
     assert_eq!((report.connections, report.failed), (30, 0));
     assert_eq!(report.opening.map(|opening| opening.count), Some(30));
+}
+
+#[tokio::test]
+async fn idle_connections_are_left_at_every_stage() {
+    let (address, joined) = relay().await;
+    for (stage, unfinished) in [
+        (Stage::Tcp, 0),
+        (Stage::Handshake, 0),
+        (Stage::Connect, 0),
+        (Stage::Connect, 1_000_000),
+        (Stage::Publish, 15_000_000),
+        (Stage::Play, 0),
+    ] {
+        let options = IdleOptions {
+            url: format!("rtmp://{address}/live/cam").parse().unwrap(),
+            count: 3,
+            stage,
+            unfinished,
+            seconds: Duration::from_millis(100),
+            ramp: 1000,
+            pid: None,
+            tls: ClientTls::default(),
+        };
+        let report = idle::run(&options, pending()).await.unwrap();
+        assert_eq!(report.failures(), [""; 0]);
+        assert_eq!((report.connections, report.failed), (3, 0), "{stage:?}");
+    }
+    joined.wait_for(3).await;
+}
+
+#[tokio::test]
+async fn a_publisher_that_breaks_off_comes_back() {
+    let (address, _) = relay().await;
+    let options = FlapsOptions {
+        url: format!("rtmp://{address}/live/cam").parse().unwrap(),
+        count: 20,
+        pid: None,
+        tls: ClientTls::default(),
+    };
+    let report = flaps::run(&options, pending()).await.unwrap();
+    assert_eq!(report.failures(), [""; 0]);
+    assert_eq!((report.flaps, report.back.map(|back| back.count)), (20, Some(20)));
 }
 
 /// What the command line says of whom to trust.

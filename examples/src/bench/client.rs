@@ -109,6 +109,22 @@ pub(super) struct Client {
 }
 
 impl Client {
+    /// Opens the line and sends nothing over it.
+    pub(super) async fn dial(target: &Target) -> Result<Self, ClientError> {
+        within_opening_timeout(async { Ok(Self::over(target.dialler.dial().await?)) }).await
+    }
+
+    /// Opens the line and shakes hands.
+    pub(super) async fn shake_hands(target: &Target) -> Result<Self, ClientError> {
+        within_opening_timeout(async {
+            let mut client = Self::over(target.dialler.dial().await?);
+            while !matches!(client.next_event().await?, ClientEvent::HandshakeDone(_)) {}
+            client.flush().await?;
+            Ok(client)
+        })
+        .await
+    }
+
     /// Connects, shakes hands, connects to the app and creates a stream.
     pub(super) async fn open(target: &Target) -> Result<(Self, MessageStreamId), ClientError> {
         within_opening_timeout(async {
@@ -263,6 +279,11 @@ impl Client {
     /// Bytes received so far, with the handshake.
     pub(super) fn received(&self) -> u64 {
         self.received
+    }
+
+    /// Ends the connection by a reset.
+    pub(super) fn reset(self) -> io::Result<()> {
+        self.io.reset()
     }
 
     /// The line alone.

@@ -75,6 +75,17 @@ impl Dialler {
     }
 }
 
+impl Line {
+    /// Ends the connection by a reset, as the end of a machine does.
+    pub(super) fn reset(self) -> io::Result<()> {
+        let io = match &self {
+            Self::Plain(io) => io,
+            Self::Tls(io) => io.get_ref().0,
+        };
+        io.set_zero_linger()
+    }
+}
+
 impl std::fmt::Debug for Dialler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Dialler")

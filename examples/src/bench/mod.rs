@@ -5,6 +5,8 @@
 //! | [`players`] | plays one stream many times |
 //! | [`publishers`] | publishes a file under many names |
 //! | [`connect`] | opens and closes connections |
+//! | [`idle`] | leaves connections at a stage, silent, and sees what they cost |
+//! | [`flaps`] | breaks a publication off and publishes again |
 //! | [`throughput`] | publishes or plays one stream with `rtmp-client`, as fast as it goes |
 //! | [`floor`] | serves players with nothing but writes, to compare servers with |
 //!
@@ -15,7 +17,9 @@ mod client;
 mod clip;
 mod compare;
 pub mod connect;
+pub mod flaps;
 pub mod floor;
+pub mod idle;
 mod line;
 pub mod players;
 mod process;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rtmp_examples::bench::{Report, connect, floor, players, publishers, throughput};
+use rtmp_examples::bench::{Report, connect, flaps, floor, idle, players, publishers, throughput};
 use rtmp_examples::{failure, init_logging, stop_signal};
 
 /// Loads an RTMP server with players, publishers or connections, and checks what comes back.
@@ -29,6 +29,10 @@ enum Load {
     Publishers(publishers::PublishersOptions),
     /// Open and close connections
     Connect(connect::ConnectOptions),
+    /// Open connections, say nothing more, and see what they cost
+    Idle(idle::IdleOptions),
+    /// Break a publication off and publish again
+    Flaps(flaps::FlapsOptions),
     /// Publish or play one stream with rtmp-client, as fast as it goes
     Throughput(throughput::ThroughputOptions),
     /// Serve players with nothing but writes, to compare servers with
@@ -50,6 +54,8 @@ async fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         Load::Players(load) => show(&players::run(load, stop_signal()).await?, options.json),
         Load::Publishers(load) => show(&publishers::run(load, stop_signal()).await?, options.json),
         Load::Connect(load) => show(&connect::run(load, stop_signal()).await?, options.json),
+        Load::Idle(load) => show(&idle::run(load, stop_signal()).await?, options.json),
+        Load::Flaps(load) => show(&flaps::run(load, stop_signal()).await?, options.json),
         Load::Throughput(load) => show(&throughput::run(load, stop_signal()).await?, options.json),
         Load::Floor(load) => {
             let on_listening = |address| {

@@ -87,7 +87,13 @@ async fn a_second_standstill_in_a_stage_ends_it() {
     advance(LONG).await;
     let reason = running.ended().await;
     assert!(
-        matches!(reason, CloseReason::TimedOut { deadline: Deadline::Handshake, .. }),
+        matches!(
+            reason,
+            CloseReason::TimedOut {
+                deadline: Deadline::Handshake,
+                ..
+            }
+        ),
         "{reason:?}"
     );
 }
@@ -128,7 +134,13 @@ async fn a_silent_player_is_asked_and_not_cut_off() {
     let begun = Instant::now();
     let reason = running.ended().await;
     assert!(
-        matches!(reason, CloseReason::TimedOut { deadline: Deadline::Idle, .. }),
+        matches!(
+            reason,
+            CloseReason::TimedOut {
+                deadline: Deadline::Idle,
+                ..
+            }
+        ),
         "{reason:?}"
     );
     // One second more is for it to hang up.
@@ -155,7 +167,13 @@ async fn a_player_whose_line_is_full_has_the_time_of_a_write_once_more() {
             let begun = Instant::now();
             let reason = running.ended().await;
             assert!(
-                matches!(reason, CloseReason::TimedOut { deadline: Deadline::Write, .. }),
+                matches!(
+                    reason,
+                    CloseReason::TimedOut {
+                        deadline: Deadline::Write,
+                        ..
+                    }
+                ),
                 "{reason:?}"
             );
             assert_eq!(seconds_since(begun), 10);
