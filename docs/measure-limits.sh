@@ -43,7 +43,7 @@ ffmpeg -v error -f lavfi -i testsrc2=size=1280x720:rate=30:duration=20 -c:v libx
     -g 60 -keyint_min 60 -sc_threshold 0 -bf 0 -b:v 5000k -minrate 5000k -maxrate 5000k -bufsize 2500k \
     -x264-params nal-hrd=cbr:force-cfr=1 -f flv "$work/stream.flv"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost \
-    -addext subjectAltName=DNS:localhost -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
+    -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
 
 plain=rtmp://127.0.0.1:$port/live/cam tls=rtmps://localhost:$((port + 1))/live/cam
 
@@ -80,7 +80,7 @@ shown() { # LABEL ROW ...: rows of bench's table, on one line
     local label=$1 row text=
     shift
     for row in "$@"; do
-        text="$text; $(sed -n "s/^$row  *//p" "$work/report")"
+        text="$text; $(sed -n "s/^$row   *//p" "$work/report")"
     done
     printf '%-42s %s\n' "$label" "${text#; }"
 }
