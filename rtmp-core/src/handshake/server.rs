@@ -156,7 +156,8 @@ impl ServerHandshake {
         let mut s2 = *c1;
         let offered = match version_bytes(c1) {
             [0, 0, 0, 0] => None,
-            _ => digest::find_digest(c1, [Layout::KeyFirst, Layout::DigestFirst], Signer::Client),
+            // Most clients put the digest first; each place that is tried costs a hash of all of C1.
+            _ => digest::find_digest(c1, [Layout::DigestFirst, Layout::KeyFirst], Signer::Client),
         };
         let form = match offered {
             None => Form::Simple,
