@@ -5,12 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
-use futures::StreamExt;
-use rtmp_core::flv::{FlvDecoder, FlvError};
+use bytes::BytesMut;
+use rtmp_core::flv::{FlvDecoder, FlvError, Tag};
 use rtmp_core::{MediaMessage, Timestamp};
 use tokio::fs::File;
-use tokio::io::{AsyncRead, stdin};
-use tokio_util::codec::FramedRead;
+use tokio::io::{AsyncRead, AsyncReadExt, stdin};
+use tokio_util::codec::Decoder;
+
+/// A read takes so many bytes at most. Each is a matter of two threads, which costs more than many a tag.
+const READ_LEN: usize = 256 << 10;
 
 /// Where a recorded stream comes from: `-` is standard input.
 #[derive(Clone, Debug)]
@@ -66,7 +69,11 @@ pub enum InputError {
 /// Reads the messages of an FLV file, one after the other.
 pub struct FlvInput {
     path: InputPath,
-    tags: FramedRead<Pin<Box<dyn AsyncRead + Send>>, FlvDecoder>,
+    input: Pin<Box<dyn AsyncRead + Send>>,
+    is_at_end: bool,
+    /// What was read and holds no whole tag yet.
+    buffer: BytesMut,
+    decoder: FlvDecoder,
 }
 
 impl FlvInput {
@@ -87,7 +94,10 @@ impl FlvInput {
         };
         Ok(Self {
             path,
-            tags: FramedRead::with_capacity(input, FlvDecoder::new(), 64 << 10),
+            input,
+            is_at_end: false,
+            buffer: BytesMut::new(),
+            decoder: FlvDecoder::new(),
         })
     }
 
@@ -98,21 +108,31 @@ impl FlvInput {
     ///
     /// [`InputError::Read`].
     pub async fn next(&mut self) -> Result<Option<MediaMessage>, InputError> {
-        match self.tags.next().await {
-            Some(Ok(tag)) => Ok(Some(tag.into())),
-            None => Ok(None),
-            Some(Err(FlvError::TruncatedTag { offset })) => {
+        match self.next_tag().await {
+            Ok(tag) => Ok(tag.map(MediaMessage::from)),
+            Err(FlvError::TruncatedTag { offset }) => {
                 tracing::warn!(
                     "{} is cut off; its last whole tag ends at byte {offset}",
                     self.path
                 );
                 Ok(None)
             }
-            Some(Err(source)) => Err(InputError::Read {
+            Err(source) => Err(InputError::Read {
                 path: self.path.clone(),
                 source,
             }),
         }
+    }
+
+    async fn next_tag(&mut self) -> Result<Option<Tag>, FlvError> {
+        while !self.is_at_end {
+            if let Some(tag) = self.decoder.decode(&mut self.buffer)? {
+                return Ok(Some(tag));
+            }
+            self.buffer.reserve(READ_LEN);
+            self.is_at_end = self.input.read_buf(&mut self.buffer).await? == 0;
+        }
+        self.decoder.decode_eof(&mut self.buffer)
     }
 }
 

@@ -67,7 +67,8 @@ enum PushError {
     LoopedStdin,
 }
 
-#[tokio::main]
+// One connection has no use for more threads, and each message would go from one to the other.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let options = Options::parse();
     init_logging();
