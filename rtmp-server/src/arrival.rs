@@ -62,7 +62,12 @@ impl ArrivalError {
 
 impl Arrival {
     /// Serves the connection until it ends, or somebody ends it by `info`.
-    pub(crate) async fn serve(self, info: SessionInfo, observers: Observers, config: SessionConfig) {
+    pub(crate) async fn serve(
+        self,
+        info: SessionInfo,
+        observers: Arc<Observers>,
+        config: Arc<SessionConfig>,
+    ) {
         let accepted = self.accepted;
         let fanout = Arc::clone(&self.fanout);
         let expiry = Expiry::since(accepted, config.timeouts.handshake);

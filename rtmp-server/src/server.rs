@@ -19,7 +19,7 @@ use tracing::{debug, info, warn};
 use crate::admission::{Admission, Refusal};
 use crate::arrival::{Arrival, Origin};
 use crate::session::Fanout;
-use crate::{CloseReason, Listener, Observers, ServerConfig, ServerError, SessionInfo};
+use crate::{CloseReason, Listener, Observers, ServerConfig, ServerError, SessionConfig, SessionInfo};
 
 /// How long the accept loop rests when the system has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -159,7 +159,7 @@ impl Server {
     }
 
     async fn accept(self) {
-        let mut sessions = Sessions::begin();
+        let mut sessions = Sessions::begin(self.observers.clone(), self.config.session.clone());
         let admission = Arc::new(Admission::new(self.config.max_connections_per_address));
         let mut turn = 0;
         loop {
@@ -221,7 +221,11 @@ impl Server {
             tls: listener.tls.clone(),
         };
         let info = SessionInfo::new(None);
-        let serving = arrival.serve(info.clone(), self.observers.clone(), self.config.session.clone());
+        let serving = arrival.serve(
+            info.clone(),
+            Arc::clone(&sessions.observers),
+            Arc::clone(&sessions.config),
+        );
         sessions.start(info, serving);
     }
 
@@ -252,6 +256,8 @@ impl fmt::Debug for Server {
 
 /// The sessions that run. Each is a task of its own, so that a panic in an observer ends only its session.
 struct Sessions {
+    observers: Arc<Observers>,
+    config: Arc<SessionConfig>,
     tasks: JoinSet<()>,
     infos: HashMap<task::Id, SessionInfo>,
     fanout: Arc<Fanout>,
@@ -260,13 +266,15 @@ struct Sessions {
 }
 
 impl Sessions {
-    fn begin() -> Self {
+    fn begin(observers: Observers, config: SessionConfig) -> Self {
         let fanout = Arc::new(Fanout::default());
         let mut fanout_workers = JoinSet::new();
         for _ in 0..Handle::current().metrics().num_workers() {
             fanout_workers.spawn(Arc::clone(&fanout).work());
         }
         Self {
+            observers: Arc::new(observers),
+            config: Arc::new(config),
             tasks: JoinSet::new(),
             infos: HashMap::new(),
             fanout,

@@ -48,8 +48,8 @@ pub(super) struct Driver<T> {
     pub(super) io: T,
     pub(super) machine: ServerMachine,
     pub(super) info: SessionInfo,
-    pub(super) observers: Observers,
-    pub(super) config: SessionConfig,
+    pub(super) observers: Arc<Observers>,
+    pub(super) config: Arc<SessionConfig>,
     pub(super) span: Span,
     pub(super) publications: Vec<Publication>,
     pub(super) agreed: Agreed,
@@ -123,8 +123,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         direct: Option<Direct>,
         info: SessionInfo,
         accepted: Instant,
-        observers: Observers,
-        config: SessionConfig,
+        observers: Arc<Observers>,
+        config: Arc<SessionConfig>,
     ) -> Box<Self> {
         let now = Instant::now();
         let mut machine =
@@ -203,11 +203,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         }
         // A client that reads has it at once. The observers do not wait for one that does not.
         let is_said = !takes_more || self.say_goodbye().now_or_never().is_some();
-        self.tell_observers(&reason).await;
+        Box::pin(self.tell_observers(&reason)).await;
         if !is_said {
             let limit = self.config.timeouts.write;
             // Best effort: the session has its reason already.
-            let _ = tokio::time::timeout(limit, self.say_goodbye()).await;
+            let _ = tokio::time::timeout(limit, Box::pin(self.say_goodbye())).await;
         }
         reason
     }
@@ -220,7 +220,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 Woken::Unblocked => {}
                 Woken::Deadline => self.check_deadlines()?,
                 Woken::Asked => self.handle_requests(),
-                Woken::PlayEnded(stream, ending) => self.end_play(stream, ending).await?,
+                Woken::PlayEnded(stream, ending) => Box::pin(self.end_play(stream, ending)).await?,
             }
         }
     }

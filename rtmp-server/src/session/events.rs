@@ -26,23 +26,32 @@ use crate::play_limit::PlayLimit;
 use crate::{CallError, CloseReason, SessionInfo, StreamInfo, Verdict};
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
+    /// What is seldom done is in boxes: it would take memory while nothing is done.
     pub(super) async fn handle_event(&mut self, event: ServerEvent) -> Result<(), CloseReason> {
         match event {
             ServerEvent::Media { stream, message } => self.handle_media(stream, &message),
             ServerEvent::HandshakeDone(kind) => debug!(parent: &self.span, ?kind, "handshake done"),
-            ServerEvent::Connect(request) => self.handle_connect(request).await?,
-            ServerEvent::Publish { stream, request } => self.handle_publish(stream, request).await?,
-            ServerEvent::Unpublish { stream } => self.stop_publish(stream, &CloseReason::Requested).await?,
-            ServerEvent::Play { stream, request } => self.handle_play(stream, request).await?,
-            ServerEvent::StopPlay { stream } => self.stop_play(stream, &CloseReason::Requested).await?,
+            ServerEvent::Connect(request) => Box::pin(self.handle_connect(request)).await?,
+            ServerEvent::Publish { stream, request } => {
+                Box::pin(self.handle_publish(stream, request)).await?
+            }
+            ServerEvent::Unpublish { stream } => {
+                Box::pin(self.stop_publish(stream, &CloseReason::Requested)).await?
+            }
+            ServerEvent::Play { stream, request } => Box::pin(self.handle_play(stream, request)).await?,
+            ServerEvent::StopPlay { stream } => {
+                Box::pin(self.stop_play(stream, &CloseReason::Requested)).await?
+            }
             ServerEvent::Pause { stream, paused, .. } => self.handle_pause(stream, paused)?,
             ServerEvent::Seek { stream, position } => self.handle_seek(stream, position)?,
             ServerEvent::Receive { stream, kind, wanted } => self.handle_receive(stream, kind, wanted)?,
-            ServerEvent::Transition { stream, options } => self.handle_transition(stream, options).await?,
-            ServerEvent::StreamLength { transaction, name } => {
-                self.handle_stream_length(transaction, name).await?;
+            ServerEvent::Transition { stream, options } => {
+                Box::pin(self.handle_transition(stream, options)).await?
             }
-            ServerEvent::Call { stream, command } => self.handle_call(stream, command).await?,
+            ServerEvent::StreamLength { transaction, name } => {
+                Box::pin(self.handle_stream_length(transaction, name)).await?;
+            }
+            ServerEvent::Call { stream, command } => Box::pin(self.handle_call(stream, command)).await?,
             ServerEvent::CallReturned { transaction, answer } => self.calls.settle(transaction, Ok(answer)),
             ServerEvent::CallFailed { transaction, answer } => {
                 let answer = Box::new(answer);
@@ -260,7 +269,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         if let Some(length) = self.buffer_length {
             player.source.set_buffer_length(length);
         }
-        self.outbound.lock().players.push(player);
+        let mut outbound = self.outbound.lock();
+        // Nearly every client plays one stream.
+        outbound.players.reserve_exact(1);
+        outbound.players.push(player);
+        drop(outbound);
         self.agreed.play = None;
     }
 

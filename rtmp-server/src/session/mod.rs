@@ -45,15 +45,21 @@ pub struct ServerSession<T> {
     io: T,
     info: SessionInfo,
     accepted: Instant,
-    observers: Observers,
-    config: SessionConfig,
+    observers: Arc<Observers>,
+    config: Arc<SessionConfig>,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> ServerSession<T> {
     /// A session that begins with the client's handshake.
     #[must_use]
     pub fn new(io: T, observers: Observers, config: SessionConfig) -> Self {
-        Self::prepared(io, SessionInfo::new(None), Instant::now(), observers, config)
+        Self::prepared(
+            io,
+            SessionInfo::new(None),
+            Instant::now(),
+            Arc::new(observers),
+            Arc::new(config),
+        )
     }
 
     /// The same for a client whose address is known.
@@ -63,8 +69,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> ServerSession<T> {
             io,
             SessionInfo::new(Some(peer_addr)),
             Instant::now(),
-            observers,
-            config,
+            Arc::new(observers),
+            Arc::new(config),
         )
     }
 
@@ -73,8 +79,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> ServerSession<T> {
         io: T,
         info: SessionInfo,
         accepted: Instant,
-        observers: Observers,
-        config: SessionConfig,
+        observers: Arc<Observers>,
+        config: Arc<SessionConfig>,
     ) -> Self {
         Self {
             io,
@@ -113,13 +119,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> ServerSession<T> {
 }
 
 impl ServerSession<TcpStream> {
-    /// The same, with media written by the fan-out.
-    pub(crate) async fn run_with(self, fanout: Arc<Fanout>) -> CloseReason {
+    /// The same, with media written by the fan-out. Not an `async fn`: its future would keep room for the session beside
+    /// the driver's.
+    pub(crate) fn run_with(self, fanout: Arc<Fanout>) -> impl Future<Output = CloseReason> {
         let (io, socket) = tcp::split(self.io);
         let direct = Some(Direct { socket, fanout });
-        Driver::new(io, direct, self.info, self.accepted, self.observers, self.config)
-            .run()
-            .await
+        Driver::new(io, direct, self.info, self.accepted, self.observers, self.config).run()
     }
 }
 
