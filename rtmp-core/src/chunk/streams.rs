@@ -49,7 +49,7 @@ impl ChunkStream {
     /// have come, doubling otherwise; never on the strength of the announced length alone, nor beyond it.
     pub(super) fn make_room(&mut self, more: usize, at_hand: usize) {
         let len = self.payload.len();
-        if self.payload.capacity().saturating_sub(len) >= more {
+        if self.payload.spare_capacity_mut().len() >= more {
             return;
         }
         let room = at_hand.clamp(FIRST_ROOM, MAX_FIRST_ROOM).max(len).max(more);
@@ -61,9 +61,8 @@ impl ChunkStream {
     /// stream.
     pub(super) fn continuation<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
         let (&first, rest) = input.split_first()?;
-        // What is left of a byte is at most 63, so ids above that are never ours.
-        let id = u32::from(first).checked_sub(0xC0);
-        let is_ours = id == Some(self.id.get()) && self.extended.is_none();
+        // With an id above 63 the sum is beyond a byte, and no id is near the end of 32 bits.
+        let is_ours = u32::from(first) == self.id.get().wrapping_add(0xC0) && self.extended.is_none();
         is_ours.then_some(rest)
     }
 
