@@ -3,17 +3,28 @@
 //! libFuzzer runs them one by one (`fuzz_targets`), the tests of this crate replay the corpora through all of them.
 
 mod chunk_model;
+mod film;
+mod peer;
 mod reads;
 mod script;
 mod targets;
 
+use std::alloc::System;
 use std::{env, fs};
+
+use cap::Cap;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use libfuzzer_sys;
 pub use reads::{reads, split_seed};
 pub use targets::{TARGETS, Target, find};
+
+/// What all that runs at a time may take: who believes a length of 32 bits gets nothing, and the program ends.
+const MAX_MEMORY: usize = 512 << 20;
+
+#[global_allocator]
+static ALLOCATOR: Cap<System> = Cap::new(System, MAX_MEMORY);
 
 /// Makes a program of a target: libFuzzer's under cargo-fuzz, otherwise one that takes inputs from files.
 #[macro_export]

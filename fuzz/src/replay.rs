@@ -7,6 +7,8 @@ use crate::{TARGETS, Target};
 
 /// For each target, in all.
 const MUTATIONS: usize = 20_000;
+/// For those that run whole sessions.
+const MUTATIONS_OF_SESSIONS: usize = 1000;
 /// Longer files are replayed and not varied, for they take longer.
 const MAX_MUTATED_LEN: usize = 4096;
 
@@ -115,7 +117,11 @@ fn nothing_is_found_with_mutations_of_the_files_of_the_corpora() {
         let mut files = corpus(target);
         files.retain(|(_, bytes)| bytes.len() <= MAX_MUTATED_LEN);
         let mut numbers = Numbers(1);
-        for _ in 0..MUTATIONS {
+        let mutations = match target.name {
+            "playback" | "sessions" => MUTATIONS_OF_SESSIONS,
+            _ => MUTATIONS,
+        };
+        for _ in 0..mutations {
             let (path, bytes) = &files[numbers.below(files.len())];
             let (_, other) = &files[numbers.below(files.len())];
             let mut input = bytes.clone();

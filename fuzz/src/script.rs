@@ -123,6 +123,11 @@ impl<'a> Script<'a> {
         Some(Step::Sends)
     }
 
+    /// What puts messages into chunks, to be changed where several peers follow one script.
+    pub fn encoder(&mut self) -> &mut ChunkEncoder {
+        &mut self.encoder
+    }
+
     fn send(&mut self, kind: MessageType, stream: u32, payload: Vec<u8>, sent: &mut BytesMut) -> Option<()> {
         let message = RawMessage {
             chunk_stream: ChunkStreamId::new(2 + u32::from(self.byte()? % 12))?,
@@ -166,7 +171,8 @@ impl<'a> Script<'a> {
         })
     }
 
-    fn byte(&mut self) -> Option<u8> {
+    /// The next byte, for what is no step of a peer.
+    pub fn byte(&mut self) -> Option<u8> {
         let (byte, rest) = self.rest.split_first()?;
         self.rest = rest;
         Some(*byte)

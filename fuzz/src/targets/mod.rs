@@ -21,9 +21,12 @@ targets! {
     media,
     media_name,
     message,
+    mp4_boxes,
+    playback,
     proxy,
     relay,
     server_machine,
+    sessions,
     url,
 }
 

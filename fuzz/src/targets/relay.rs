@@ -1,15 +1,15 @@
 //! Publishers, stand-ins and players of a relay in any order: whoever plays gets a stream that can be decoded.
 
 use std::cell::LazyCell;
-use std::collections::HashMap;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use rtmp_core::{MediaKind, MediaMessage, Timestamp};
 use rtmp_server::Relay;
 use rtmp_server::relay::{Handover, PlayerConfig, RelayConfig, RelayPlayer, RelayPublisher, RelayStandIn, SlowPlayers};
 use tokio::runtime::{Builder, Runtime};
+
+use crate::film::{Feed, Role, Seen, Sent};
 
 const NAMES: [&str; 2] = ["a", "b"];
 const MAX_PLAYERS: usize = 5;
@@ -23,101 +23,15 @@ thread_local! {
         LazyCell::new(|| Builder::new_current_thread().enable_time().build().expect("a runtime"));
 }
 
-/// What a message is to a decoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Role {
-    Metadata,
-    VideoHeader,
-    AudioHeader,
-    Keyframe,
-    Inter,
-    Audio,
-}
-
-impl Role {
-    const ALL: [Self; 6] =
-        [Self::Metadata, Self::VideoHeader, Self::AudioHeader, Self::Keyframe, Self::Inter, Self::Audio];
-
-    fn is_header(self) -> bool {
-        matches!(self, Self::Metadata | Self::VideoHeader | Self::AudioHeader)
-    }
-
-    fn is_frame(self) -> bool {
-        matches!(self, Self::Keyframe | Self::Inter)
-    }
-
-    /// A message of which `number` is a part.
-    fn message(self, number: u32, len: usize) -> MediaMessage {
-        let time = Timestamp::from_millis(number * 10);
-        let id = number.to_be_bytes();
-        let padding = vec![0; len];
-        let with = |head: &[u8]| [head, &id, &padding].concat();
-        match self {
-            Self::Metadata => {
-                let payload = with(b"\x02\0\x0AonMetaData\x03\0\x01i\x0C\0\0\0\x04");
-                let end = payload.len() - len;
-                MediaMessage::data(time, [&payload[..end], b"\0\0\x09"].concat())
-            }
-            Self::VideoHeader => MediaMessage::video(time, with(b"\x17\0\0\0\0")),
-            Self::Keyframe => MediaMessage::video(time, with(b"\x17\x01\0\0\0")),
-            Self::Inter => MediaMessage::video(time, with(b"\x27\x01\0\0\0")),
-            Self::AudioHeader => MediaMessage::audio(time, with(b"\xAF\0")),
-            Self::Audio => MediaMessage::audio(time, with(b"\xAF\x01")),
-        }
-    }
-}
-
-/// What was sent, in the order of its numbers.
-#[derive(Debug)]
-struct Sent {
-    role: Role,
-    message: MediaMessage,
-    /// The newest header of each kind that its feed had sent before.
-    headers: HashMap<Role, u32>,
-    /// The frame before it in its feed; `None` if a keyframe has yet to come.
-    frame_before: Option<u32>,
-}
-
-/// A publisher or somebody who stands in.
-struct Feed<T> {
-    handle: T,
-    headers: HashMap<Role, u32>,
-    frame: Option<u32>,
-}
-
-impl<T> Feed<T> {
-    fn new(handle: T) -> Self {
-        Self { handle, headers: HashMap::new(), frame: None }
-    }
-
-    /// Notes a message that it is about to send.
-    fn prepare(&mut self, role: Role, len: usize, log: &mut Vec<Sent>) -> MediaMessage {
-        let number = log.len() as u32;
-        let message = role.message(number, len);
-        let frame_before = if role == Role::Inter { self.frame } else { None };
-        log.push(Sent { role, message: message.clone(), headers: self.headers.clone(), frame_before });
-        if role.is_header() {
-            self.headers.insert(role, number);
-        }
-        if role == Role::Keyframe || (role == Role::Inter && self.frame.is_some()) {
-            self.frame = Some(number);
-        }
-        message
-    }
-}
-
 struct Watcher {
     player: RelayPlayer,
     name: usize,
-    headers: HashMap<Role, u32>,
-    /// The newest message that is no header.
-    newest: Option<u32>,
-    frame: Option<u32>,
+    seen: Seen,
 }
 
 impl Watcher {
     fn new(player: RelayPlayer, name: usize) -> Self {
-        Self { player, name, headers: HashMap::new(), newest: None, frame: None }
+        Self { player, name, seen: Seen::default() }
     }
 
     /// Takes at most so many messages; `true` if there were no more.
@@ -127,7 +41,7 @@ impl Watcher {
             let polled = pin!(self.player.recv()).poll(&mut Context::from_waker(Waker::noop()));
             match polled {
                 Poll::Pending => return true,
-                Poll::Ready(Some(message)) => self.check(&message, log),
+                Poll::Ready(Some(message)) => self.seen.check(&message, log),
                 // A publisher has left; twice in a row is not told without another in between.
                 Poll::Ready(None) => {
                     ends += 1;
@@ -140,49 +54,6 @@ impl Watcher {
         }
         false
     }
-
-    fn check(&mut self, message: &MediaMessage, log: &[Sent]) {
-        let number = number_of(message);
-        let sent = &log[number as usize];
-        assert_eq!((message.kind, &message.payload), (sent.message.kind, &sent.message.payload));
-        if sent.role.is_header() {
-            self.headers.insert(sent.role, number);
-            return;
-        }
-        assert!(self.newest < Some(number), "{:?} comes behind {:?}", number, self.newest);
-        self.newest = Some(number);
-        let needed = match sent.role {
-            Role::Audio => Role::AudioHeader,
-            _ => Role::VideoHeader,
-        };
-        let (have, needed) = (self.headers.get(&needed), sent.headers.get(&needed));
-        assert!(needed.is_none() || have == needed, "{number} needs {needed:?}, the player has {have:?}");
-        // Who joins at an earlier keyframe gets the newest metadata.
-        let (have, needed) = (self.headers.get(&Role::Metadata), sent.headers.get(&Role::Metadata));
-        assert!(have >= needed, "{number} needs metadata {needed:?}, the player has {have:?}");
-        if sent.role == Role::Inter {
-            assert!(
-                sent.frame_before.is_some() && sent.frame_before == self.frame,
-                "{number} needs {:?}, the player has {:?}",
-                sent.frame_before,
-                self.frame
-            );
-        }
-        if sent.role.is_frame() {
-            self.frame = Some(number);
-        }
-    }
-}
-
-/// The number that [`Role::message`] has put into it.
-fn number_of(message: &MediaMessage) -> u32 {
-    let at = match message.kind {
-        MediaKind::Video => 5,
-        MediaKind::Audio => 2,
-        MediaKind::Data | MediaKind::Amf3Data => 22,
-    };
-    let id = message.payload[at..].first_chunk().expect("a number");
-    u32::from_be_bytes(*id)
 }
 
 fn config(choice: u8) -> RelayConfig {
@@ -304,7 +175,7 @@ pub fn run(data: &[u8]) {
             let number = world.log.len() as u32 - 1;
             for watcher in world.watchers.iter_mut().filter(|watcher| watcher.name == name) {
                 watcher.take(usize::MAX, &world.log);
-                assert!(watcher.frame == Some(number) || watcher.player.too_slow().is_some());
+                assert!(watcher.seen.frame == Some(number) || watcher.player.too_slow().is_some());
             }
         }
 

@@ -1,0 +1,3 @@
+#![cfg_attr(fuzzing, no_main)]
+
+rtmp_fuzz::target!(mp4_boxes);
