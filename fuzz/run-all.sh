@@ -14,8 +14,7 @@ bin=${CARGO_TARGET_DIR:-fuzz/target}/$triple/release
 # What is typical of its input is short for most; only these need more.
 max_len() {
     case $1 in
-        handshake) echo 8192 ;;
-        chunk_decoder | flv) echo 4096 ;;
+        chunk_decoder | flv | playback) echo 4096 ;;
         *_machine) echo 2048 ;;
         *) echo 512 ;;
     esac
