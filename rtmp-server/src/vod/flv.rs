@@ -308,11 +308,30 @@ impl FlvReader {
         begin_at: fn(&KeyframePosition) -> FlvIndexer,
         position: Duration,
     ) -> Result<bool, VodError> {
+        let info = Arc::clone(&self.info);
         let behind = entries.partition_point(|entry| entry.time <= position);
-        let Some(entry) = behind.checked_sub(1).and_then(|place| entries.get(place)) else {
-            self.begin()?;
-            return Ok(true);
-        };
+        for entry in entries.iter().take(behind).rev() {
+            match self.find_from(entry, begin_at, position)? {
+                Found::At(place) => {
+                    self.go_to(place)?;
+                    self.opening = info.configurations_at(place);
+                    return Ok(true);
+                }
+                Found::Behind => {}
+                Found::Nothing => return Ok(false),
+            }
+        }
+        self.begin()?;
+        Ok(true)
+    }
+
+    /// The last keyframe up to `position` that comes from an entry of an index on.
+    fn find_from(
+        &mut self,
+        entry: &KeyframePosition,
+        begin_at: fn(&KeyframePosition) -> FlvIndexer,
+        position: Duration,
+    ) -> Result<Found, VodError> {
         let info = Arc::clone(&self.info);
         let mut window = Window::new(begin_at(entry));
         let mut found = None;
@@ -324,7 +343,11 @@ impl FlvReader {
                 tag.kind == MediaKind::Audio && !tag.is_configuration
             };
             if found.is_none() && (!can_begin || at.abs_diff(entry.time) > Duration::from_secs(1)) {
-                return Ok(false);
+                return Ok(Found::Nothing);
+            }
+            if found.is_none() && at > position {
+                // FFmpeg's indexes have times some frames before those of the tags.
+                return Ok(Found::Behind);
             }
             if can_begin && at <= position {
                 found = Some(Place::of(&tag));
@@ -335,12 +358,7 @@ impl FlvReader {
                 break;
             }
         }
-        let Some(place) = found else {
-            return Ok(false);
-        };
-        self.go_to(place)?;
-        self.opening = info.configurations_at(place);
-        Ok(true)
+        Ok(found.map_or(Found::Nothing, Found::At))
     }
 
     fn go_to(&mut self, place: Place) -> Result<(), VodError> {
@@ -382,6 +400,15 @@ impl FlvReader {
         }
         Ok(Block { messages, is_end })
     }
+}
+
+/// What is at an entry of an index.
+enum Found {
+    At(Place),
+    /// A keyframe behind the position: the entry is too early by less than a second.
+    Behind,
+    /// No keyframe, or one of another time: the index is wrong.
+    Nothing,
 }
 
 impl Place {

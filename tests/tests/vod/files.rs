@@ -184,6 +184,43 @@ async fn thousands_of_empty_tags_are_passed_over() {
     assert_eq!(received.last(), Some(&keyframe(0, 1)));
 }
 
+/// As FFmpeg writes it: the times are those of the pictures without what the first one was moved by. Who would read the
+/// file instead would stop at the damage.
+#[tokio::test(start_paused = true)]
+async fn an_index_whose_times_are_a_little_early_is_used() {
+    let media = Media::new();
+    media.record("film.flv", &film(30));
+    let mut bytes = std::fs::read(media.path("film.flv")).unwrap();
+    let find = |bytes: &[u8], name: &[u8]| {
+        let mut windows = bytes.windows(name.len());
+        // A marker and a count of four bytes follow.
+        windows.position(|window| window == name).unwrap() + name.len() + 5
+    };
+    let number = |bytes: &[u8], at: usize| f64::from_be_bytes(bytes[at..at + 8].try_into().unwrap());
+    let (early, offsets) = (find(&bytes, b"\0\x05times"), find(&bytes, b"filepositions"));
+    for entry in 1..30 {
+        let at = early + entry * 9 + 1;
+        let time = number(&bytes, at) - 0.08;
+        bytes[at..at + 8].copy_from_slice(&time.to_be_bytes());
+    }
+    let damaged = number(&bytes, offsets + 5 * 9 + 1) as usize;
+    bytes[damaged] = 77;
+    std::fs::write(media.path("film.flv"), bytes).unwrap();
+    for (position, begin) in [(20_000, 20_000), (19_950, 19_000), (19_900, 19_000)] {
+        let mut peer = media.peer().await;
+        let stream = peer.play("film").await.unwrap();
+        peer.rest().await;
+        seek(&mut peer, stream, f64::from(position)).await;
+        status(&mut peer, StatusCode::SeekNotify).await;
+        let received = media_in(&peer.rest().await);
+        assert_eq!(
+            times(&received, MediaKind::Video).first(),
+            Some(&begin),
+            "{position}"
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_index_that_is_wrong_is_not_believed() {
     let media = Media::new();
