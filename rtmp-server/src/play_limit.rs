@@ -11,6 +11,12 @@ const MAX_STEP: Duration = Duration::from_secs(10);
 /// Audio and video overtake each other by a little, in milliseconds. More is a clock that begins again.
 const MAX_DISORDER: i32 = 1000;
 
+/// Lets only a part of a stream through.
+pub(crate) trait Filter: Send {
+    /// Whether the player is to get this message.
+    fn takes(&mut self, message: &MediaMessage) -> bool;
+}
+
 /// Counts the time of the media that a player gets.
 #[derive(Debug)]
 pub(crate) struct PlayLimit {
@@ -38,9 +44,10 @@ impl PlayLimit {
     pub(crate) fn is_reached(&self) -> bool {
         self.is_reached
     }
+}
 
-    /// Whether the player is to get this message.
-    pub(crate) fn takes(&mut self, message: &MediaMessage) -> bool {
+impl Filter for PlayLimit {
+    fn takes(&mut self, message: &MediaMessage) -> bool {
         if self.is_reached {
             return false;
         }

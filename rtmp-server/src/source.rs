@@ -8,12 +8,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rtmp_core::MediaMessage;
 use rtmp_core::chunk::{FramedMessage, MessageStreamId};
 use rtmp_core::conn::{Played, ServerMachine, StreamOrigin};
 use rtmp_core::message::{MediaKind, Status, StatusCode};
+use rtmp_core::{MediaMessage, Timestamp};
 
-use crate::play_limit::PlayLimit;
+use crate::play_limit::Filter;
 use crate::relay::{Lag, PlayerConfig};
 use crate::session::Lane;
 
@@ -96,6 +96,19 @@ pub trait MediaSource: Send {
     /// takes over. Live streams have none.
     fn position(&self) -> Option<Duration> {
         None
+    }
+
+    /// The time of the last coded frame that the player was given, on its own clock. `None` if the source does not know:
+    /// then another stream takes over from it without regard to time.
+    fn time(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// Takes over from another recording of the same content: `position` on the clock of the recording is to be `time`
+    /// for the player. What lies before is given as well, if a decoder needs it. Sources that have no positions pass
+    /// over it, and do so by default.
+    fn take_up(&mut self, position: Duration, time: Timestamp) {
+        let (_, _) = (position, time);
     }
 
     /// The player wants to hold this much ahead of what it shows. It says so at the beginning and whenever it likes;
@@ -203,7 +216,7 @@ pub struct Batch<'a> {
     pieces: &'a mut VecDeque<Piece>,
     stream: MessageStreamId,
     form: WireForm,
-    limit: Option<&'a mut PlayLimit>,
+    filter: Option<&'a mut dyn Filter>,
     len: usize,
     lane: Option<Lane<'a>>,
 }
@@ -219,15 +232,15 @@ impl<'a> Batch<'a> {
             pieces,
             stream,
             form,
-            limit: None,
+            filter: None,
             len: 0,
             lane: None,
         }
     }
 
-    /// Takes no more than the player has asked for.
-    pub(crate) fn within(mut self, limit: Option<&'a mut PlayLimit>) -> Self {
-        self.limit = limit;
+    /// Takes only what the player is to have.
+    pub(crate) fn through(mut self, filter: Option<&'a mut dyn Filter>) -> Self {
+        self.filter = filter;
         self
     }
 
@@ -246,7 +259,7 @@ impl<'a> Batch<'a> {
     /// size.
     pub(crate) fn lane(&mut self, chunk_size: u32) -> Option<&mut Lane<'a>> {
         let is_shared = self.stream == SHARED_STREAM && self.form.chunk_size == chunk_size;
-        let takes_all = self.limit.is_none();
+        let takes_all = self.filter.is_none();
         self.lane.as_mut().filter(|_| is_shared && takes_all)
     }
 
@@ -259,7 +272,7 @@ impl<'a> Batch<'a> {
     /// Adds a message that is in wire form already. If it was cut for another chunk size it is framed anew, and if
     /// the player has another stream than number 1 it is copied; neither is usual.
     pub fn push_framed(&mut self, message: &MediaMessage, framed: &FramedMessage) {
-        if !self.is_within_limit(message) {
+        if !self.passes(message) {
             return;
         }
         if framed.chunk_size() != self.form.chunk_size || self.must_change(message) {
@@ -274,13 +287,13 @@ impl<'a> Batch<'a> {
     /// Adds a message, putting it into wire form. One that RTMP can not carry is left out, and AMF3 data become AMF0
     /// data for a player that did not agree to AMF3.
     pub fn push(&mut self, message: &MediaMessage) {
-        if self.is_within_limit(message) {
+        if self.passes(message) {
             self.frame(message);
         }
     }
 
-    fn is_within_limit(&mut self, message: &MediaMessage) -> bool {
-        self.limit.as_mut().is_none_or(|limit| limit.takes(message))
+    fn passes(&mut self, message: &MediaMessage) -> bool {
+        self.filter.as_mut().is_none_or(|filter| filter.takes(message))
     }
 
     fn frame(&mut self, message: &MediaMessage) {

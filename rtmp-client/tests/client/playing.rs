@@ -93,6 +93,7 @@ async fn a_player_goes_over_to_another_stream() {
             }) => {
                 assert_eq!(asked, options());
                 server.machine.accept_transition(stream).unwrap();
+                server.machine.complete_transition(stream).unwrap();
                 server.send(stream, &video(40, 10)).await;
             }
             other => panic!("{other:?}"),

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use rtmp_core::MediaMessage;
 use rtmp_core::message::{MediaKind, Playable};
+use rtmp_core::{MediaMessage, Timestamp};
 use tokio::time::Sleep;
 
 use super::history::{Entry, History};
@@ -488,6 +488,17 @@ impl MediaSource for Player {
             self.owes_configuration_from = Some(0);
         }
         self.paused = paused;
+    }
+
+    fn time(&self) -> Option<Timestamp> {
+        // Metadata may stand behind the last frame, but not many.
+        const MAX_STEPS: u64 = 64;
+        let state = self.stream.lock();
+        let next = self.reached();
+        let given = (next.saturating_sub(MAX_STEPS)..next).rev();
+        let mut given = given.filter_map(|number| state.history.get(number));
+        let last = given.find(|entry| entry.message.is_coded_frames())?;
+        self.has_begun.then_some(last.message.timestamp)
     }
 
     fn receive(&mut self, kind: MediaKind, wanted: bool) {

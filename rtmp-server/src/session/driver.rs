@@ -111,6 +111,9 @@ enum Woken {
     Deadline,
     /// The application wants the client to hear something.
     Asked,
+    /// Who takes over from a source is ready, or never will be.
+    TakeOver(MessageStreamId),
+    NoTakeOver(MessageStreamId),
     /// A source has ended.
     PlayEnded(MessageStreamId, Ending),
 }
@@ -220,6 +223,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 Woken::Unblocked => {}
                 Woken::Deadline => self.check_deadlines()?,
                 Woken::Asked => self.handle_requests(),
+                Woken::TakeOver(stream) => Box::pin(self.take_over(stream)).await?,
+                Woken::NoTakeOver(stream) => Box::pin(self.give_up_transition(stream)).await?,
                 Woken::PlayEnded(stream, ending) => Box::pin(self.end_play(stream, ending)).await?,
             }
         }
@@ -379,6 +384,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                             return Poll::Ready(woken);
                         }
                     }
+                    Filled::TakeOver(stream) => return Poll::Ready(Ok(Woken::TakeOver(stream))),
+                    Filled::NoTakeOver(stream) => return Poll::Ready(Ok(Woken::NoTakeOver(stream))),
                     Filled::Panicked => return Poll::Ready(Err(CloseReason::ObserverPanicked)),
                 }
             }

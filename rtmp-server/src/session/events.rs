@@ -12,8 +12,8 @@ use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::{ServerEvent, StreamOrigin};
 use rtmp_core::flv::Metadata;
 use rtmp_core::message::{
-    Command, ConnectReply, ConnectRequest, MediaKind, PlayOptions, PlayRequest, PublishRequest, Shortened,
-    Status, StatusCode, TransactionId, Transition, UserControl,
+    Command, ConnectReply, ConnectRequest, MediaKind, PlayRequest, PublishRequest, Shortened, Status,
+    StatusCode, TransactionId, UserControl,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -43,7 +43,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 Box::pin(self.stop_play(stream, &CloseReason::Requested)).await?
             }
             ServerEvent::Pause { stream, paused, .. } => self.handle_pause(stream, paused)?,
-            ServerEvent::Seek { stream, position } => self.handle_seek(stream, position)?,
+            ServerEvent::Seek { stream, position } => Box::pin(self.handle_seek(stream, position)).await?,
             ServerEvent::Receive { stream, kind, wanted } => self.handle_receive(stream, kind, wanted)?,
             ServerEvent::Transition { stream, options } => {
                 Box::pin(self.handle_transition(stream, options)).await?
@@ -224,48 +224,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         let ended = self.outbound.lock().remove_player(stream);
         self.begin_play(next);
         self.machine.switch_play(stream, origin).map_err(protocol)?;
-        if let Some(Player { stream, source, .. }) = ended {
-            drop(source);
-            self.tell_stopped(&stream, usize::MAX, reason).await?;
-        }
+        self.tell_left(ended, reason).await?;
         Ok(true)
     }
 
-    /// A player goes over to another stream: the observers are asked as for any other, and the new source takes the
-    /// place of the old one.
-    async fn handle_transition(
-        &mut self,
-        stream: MessageStreamId,
-        options: PlayOptions,
-    ) -> Result<(), CloseReason> {
-        let request = PlayRequest::new(options.name());
-        let position = self
-            .with_player(stream, |player| player.source.position())
-            .flatten();
-        match self.ask_for_source(stream, request).await? {
-            Ok(mut player) => {
-                if let Some(position) = position
-                    && player.source.origin() == StreamOrigin::Recorded
-                    && *options.transition() != Transition::Reset
-                {
-                    // Another recording of the same content goes on where this one is. A source that can not, begins.
-                    let _ = player.source.seek(position);
-                }
-                self.stop_play(stream, &CloseReason::Requested).await?;
-                self.begin_play(player);
-                self.machine.accept_transition(stream).map_err(protocol)
-            }
-            Err(status) => {
-                self.machine
-                    .reject_transition(stream, &status)
-                    .map_err(protocol)?;
-                self.tell_agreed(&CloseReason::Refused).await
-            }
-        }
-    }
-
     /// All observers have agreed.
-    fn begin_play(&mut self, mut player: Player) {
+    pub(super) fn begin_play(&mut self, mut player: Player) {
         if let Some(length) = self.buffer_length {
             player.source.set_buffer_length(length);
         }
@@ -278,7 +242,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     }
 
     /// Asks the observers for something to play, or for the status that says why not.
-    async fn ask_for_source(
+    pub(super) async fn ask_for_source(
         &mut self,
         stream: MessageStreamId,
         mut request: PlayRequest,
@@ -328,6 +292,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                     stream,
                     source,
                     limit,
+                    successor: None,
                     is_complete: false,
                 }))
             }
@@ -391,7 +356,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         self.machine.confirm_pause(stream, paused).map_err(protocol)
     }
 
-    fn handle_seek(&mut self, stream: MessageStreamId, position: Duration) -> Result<(), CloseReason> {
+    async fn handle_seek(&mut self, stream: MessageStreamId, position: Duration) -> Result<(), CloseReason> {
+        // Who was to take over at some time will never come to it.
+        let left = self.with_player(stream, |player| player.take_successor().0);
+        self.tell_left(left.flatten(), &CloseReason::Requested).await?;
         let Some(sought) = self.outbound.lock().seek(stream, position) else {
             return Ok(());
         };
@@ -447,7 +415,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             .map_err(protocol)
     }
 
-    fn with_player<R>(&self, stream: MessageStreamId, act: impl FnOnce(&mut Player) -> R) -> Option<R> {
+    pub(super) fn with_player<R>(
+        &self,
+        stream: MessageStreamId,
+        act: impl FnOnce(&mut Player) -> R,
+    ) -> Option<R> {
         self.outbound.lock().player(stream).map(act)
     }
 
@@ -481,9 +453,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         let of_stream = |entry: &mut Player| entry.stream.id() == stream;
         let unplayed: Vec<_> = self.playlist.extract_if(.., of_stream).collect();
         let mut told = Ok(());
-        for Player { stream, source, .. } in iter::once(ended).chain(unplayed) {
-            drop(source);
-            told = told.and(self.tell_stopped(&stream, usize::MAX, reason).await);
+        for player in iter::once(ended).chain(unplayed) {
+            told = told.and(self.tell_left(Some(player), reason).await);
         }
         told
     }
@@ -495,6 +466,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         let publications: Vec<_> = publications.collect();
         let players = std::mem::take(&mut self.outbound.lock().players);
         let players = players.into_iter().chain(std::mem::take(&mut self.playlist));
+        let players = players.flat_map(|mut player| {
+            let (successor, _) = player.take_successor();
+            iter::once(player).chain(successor)
+        });
         let players: Vec<_> = players.map(|player| player.stream).collect();
         // There is nothing left that a panic could end.
         for stream in &publications {
@@ -511,7 +486,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     }
 
     /// The closing calls of a request that some have accepted, but not all.
-    async fn tell_agreed(&mut self, reason: &CloseReason) -> Result<(), CloseReason> {
+    pub(super) async fn tell_agreed(&mut self, reason: &CloseReason) -> Result<(), CloseReason> {
         if let Some((stream, count)) = self.agreed.publish.take() {
             self.tell_unpublished(&stream, count, reason).await?;
         }
@@ -538,7 +513,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     }
 
     /// Tells all of the first `count` observers, even if one of them panics.
-    async fn tell_stopped(
+    pub(super) async fn tell_stopped(
         &mut self,
         stream: &StreamInfo,
         count: usize,
@@ -555,7 +530,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 }
 
 /// How much a client may put behind what it plays, on all its streams.
-const MAX_PLAYLIST: usize = 64;
+pub(super) const MAX_PLAYLIST: usize = 64;
 
 /// Waits for an observer, as long as it may take and the session lasts. No answer is `None`.
 async fn ask<R>(

@@ -7,7 +7,9 @@ mod fanout;
 mod follower;
 mod outbound;
 mod outbox;
+mod successor;
 mod tcp;
+mod transition;
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -20,8 +20,9 @@ use tracing::{Span, debug};
 use super::fanout::{Fanout, SharedWrite};
 use super::follower::{Cursor, Lane};
 use super::outbox::Outbox;
+use super::successor::{Progress, Successor, Until};
 use super::tcp::DirectEnd;
-use crate::play_limit::PlayLimit;
+use crate::play_limit::{Filter, PlayLimit};
 use crate::relay::Lag;
 use crate::source::WireForm;
 use crate::{Batch, MediaSource, SessionInfo, SourceEvent, StreamInfo};
@@ -32,8 +33,29 @@ pub(super) struct Player {
     pub(super) source: Box<dyn MediaSource>,
     /// How much of a live stream the client wants.
     pub(super) limit: Option<PlayLimit>,
+    /// Takes its place soon.
+    pub(super) successor: Option<Box<Successor>>,
     /// All of it was sent, and the client may still seek.
     pub(super) is_complete: bool,
+}
+
+impl Player {
+    /// Sets who takes over, and gives who would have done so.
+    pub(super) fn replace_successor(&mut self, successor: Successor) -> Option<Self> {
+        let former = self.successor.replace(Box::new(successor));
+        former.map(|former| former.player)
+    }
+
+    /// Nobody takes over. Gives who would have done so, and whether the player has nothing to go on with itself.
+    pub(super) fn take_successor(&mut self) -> (Option<Self>, bool) {
+        match self.successor.take() {
+            Some(successor) => {
+                let was_alone = successor.is_alone;
+                (Some(successor.player), was_alone)
+            }
+            None => (None, false),
+        }
+    }
 }
 
 /// The way to write without the session's task.
@@ -74,6 +96,9 @@ pub(super) enum Filled {
     /// They may have more.
     Some,
     Event(MessageStreamId, SourceEvent),
+    /// A successor is ready, or will never be.
+    TakeOver(MessageStreamId),
+    NoTakeOver(MessageStreamId),
     /// One has panicked.
     Panicked,
 }
@@ -128,15 +153,32 @@ impl Outbound {
             stream,
             source,
             limit,
+            successor,
             ..
         } in &mut state.players
         {
+            if let Some(successor) = successor {
+                match successor.poll(&mut Context::from_waker(waker), state.form) {
+                    Progress::TakesOver => return Filled::TakeOver(stream.id()),
+                    Progress::CanNot => return Filled::NoTakeOver(stream.id()),
+                    Progress::Waits if successor.is_alone => continue,
+                    Progress::Waits => {}
+                }
+            }
             if limit.as_ref().is_some_and(PlayLimit::is_reached) {
                 return Filled::Event(stream.id(), SourceEvent::Ended);
             }
+            let has_successor = successor.is_some();
+            let until = successor.as_mut().and_then(|successor| successor.until.as_mut());
+            let filter = match until {
+                Some(until) => Some(until as &mut dyn Filter),
+                None => limit.as_mut().map(|limit| limit as &mut dyn Filter),
+            };
+            // It must be asked while there is a successor to look after.
+            let direct = direct.filter(|_| !has_successor);
             let lane = direct.map(|direct| Lane::new(self, &direct.fanout, &mut state.follows));
             let mut batch = Batch::new(&mut state.outbox.media, stream.id(), state.form)
-                .within(limit.as_mut())
+                .through(filter)
                 .over(lane);
             let polled = source.poll_fill(&mut Context::from_waker(waker), &mut batch);
             let dropped = source.take_dropped();
@@ -148,6 +190,17 @@ impl Outbound {
                 // What it was given goes out first.
                 filled = Filled::Some;
                 continue;
+            }
+            if let Some(successor) = successor {
+                successor.is_alone |= matches!(
+                    polled,
+                    Poll::Ready(SourceEvent::Completed(_) | SourceEvent::Ended | SourceEvent::Failed(_))
+                );
+                if successor.is_alone || successor.until.as_ref().is_some_and(Until::is_reached) {
+                    // What it was given goes out first.
+                    filled = Filled::Some;
+                    continue;
+                }
             }
             match polled {
                 Poll::Pending => {}
@@ -188,7 +241,8 @@ impl Outbound {
         let filled = catch_unwind(AssertUnwindSafe(|| self.fill(state, &waker)));
         match filled {
             Ok(Filled::All) => {}
-            Ok(Filled::Some) => state.is_idle = false,
+            // The task finds out about the rest by itself.
+            Ok(Filled::Some | Filled::TakeOver(_) | Filled::NoTakeOver(_)) => state.is_idle = false,
             Ok(Filled::Event(stream, event)) => {
                 state.event = Some((stream, event));
                 state.is_idle = false;
@@ -287,6 +341,18 @@ impl State {
         let place = self.players.iter().position(is_wanted)?;
         self.forget(stream);
         Some(self.players.swap_remove(place))
+    }
+
+    /// Puts a successor that is ready in the place of its player, and gives that.
+    pub(super) fn take_over(&mut self, stream: MessageStreamId) -> Option<Player> {
+        let form = self.form;
+        let place = self
+            .players
+            .iter()
+            .position(|player| player.stream.id() == stream)?;
+        let successor = self.players.get_mut(place)?.successor.take()?;
+        let successor = successor.take_over(&mut self.outbox.media, form);
+        Some(mem::replace(self.players.get_mut(place)?, successor))
     }
 
     /// Lets a player go on at another position. Nothing follows of what came before.

@@ -374,6 +374,16 @@ impl MediaSource for RecordedSource {
         }
     }
 
+    fn time(&self) -> Option<Timestamp> {
+        self.first.map(|_| self.played.end)
+    }
+
+    fn take_up(&mut self, position: Duration, time: Timestamp) {
+        let base = timestamp(position).as_millis().wrapping_sub(time.as_millis());
+        self.base = Base::Known(base);
+        self.go_to(position);
+    }
+
     fn set_buffer_length(&mut self, length: Duration) {
         self.pacing.set_buffer(length);
         self.timer = None;

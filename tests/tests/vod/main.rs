@@ -5,3 +5,4 @@ mod mp4;
 mod playing;
 mod seeking;
 mod support;
+mod transitions;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rtmp_core::conn::ClientEvent;
 use rtmp_core::flv::VideoCommand;
-use rtmp_core::message::{Command, ConnectRequest, PlayOptions, StatusCode, Transition};
+use rtmp_core::message::{Command, ConnectRequest, StatusCode};
 use rtmp_core::{MediaKind, MediaMessage, Timestamp};
 use rtmp_server::Observers;
 use rtmp_tests::media::{at_time, audio, audio_header, frame, keyframe, video_header};
@@ -251,25 +251,4 @@ async fn a_live_stream_can_not_be_sought() {
     let stream = peer.play("film").await.unwrap();
     peer.say(stream, Command::new("seek").with_argument(1000.0)).await;
     assert!(status(&mut peer, StatusCode::SeekFailed).await.is_error());
-}
-
-#[tokio::test(start_paused = true)]
-async fn another_rendition_takes_over_at_a_keyframe_where_the_first_was() {
-    let media = Media::with_film(30);
-    media.write("low.flv", &film(30));
-    let mut peer = media.peer().await;
-    let stream = peer.play("film").await.unwrap();
-    peer.rest().await;
-    tokio::time::advance(Duration::from_secs(5)).await;
-    let sent = times(&media_in(&peer.rest().await), MediaKind::Video);
-    let position = *sent.last().unwrap();
-    let options = PlayOptions::new("low", Transition::Switch);
-    peer.machine().transition(stream, &options).unwrap();
-    status(&mut peer, StatusCode::PlayTransition).await;
-    let events = peer.rest().await;
-    assert_eq!(told(&events)[0], "onPlayStatus NetStream.Play.TransitionComplete");
-    let received = media_in(&events);
-    let keyframe_at = position / 1000 * 1000;
-    assert_eq!(received[0], video_header(keyframe_at, 1));
-    assert_eq!(times(&received, MediaKind::Video)[0], keyframe_at);
 }

@@ -177,6 +177,15 @@ impl ServerMachine {
         let reset = self.take_undecided_play(stream, "accept play")?;
         self.streams.set_role(stream, Role::Playing);
         self.link.allow_media();
+        self.send_start(stream, origin, reset)
+    }
+
+    fn send_start(
+        &mut self,
+        stream: MessageStreamId,
+        origin: StreamOrigin,
+        reset: bool,
+    ) -> Result<(), ProtocolError> {
         self.send_begin(stream, origin)?;
         if reset {
             self.send_status(
@@ -351,8 +360,10 @@ impl ServerMachine {
         self.send_status(stream, status)
     }
 
-    /// Goes over to another stream: Play.Transition now, `onPlayStatus` Play.TransitionComplete behind it. Media of the
-    /// other stream follow.
+    /// Says that what `play2` asks for will be done: Play.Transition. [`complete_transition`](Self::complete_transition)
+    /// tells when the media of the other stream follow; [`switch_play`](Self::switch_play), when they do so as the next
+    /// entry of the playlist; [`restart_play`](Self::restart_play), when it was emptied; [`end_play`](Self::end_play), when
+    /// the client stops.
     ///
     /// # Errors
     ///
@@ -362,7 +373,30 @@ impl ServerMachine {
         self.send_status(
             stream,
             &Status::new(StatusCode::PlayTransition, "Going over to another stream."),
-        )?;
+        )
+    }
+
+    /// Plays something else from now on, with an empty playlist: Stream Begin, Play.Reset, Play.Start. Its media follow.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn restart_play(
+        &mut self,
+        stream: MessageStreamId,
+        origin: StreamOrigin,
+    ) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "begin anew")?;
+        self.send_start(stream, origin, true)
+    }
+
+    /// Says that the media of another stream follow: `onPlayStatus` Play.TransitionComplete.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::WrongStream`] if the stream is not being played.
+    pub fn complete_transition(&mut self, stream: MessageStreamId) -> Result<(), ProtocolError> {
+        self.check_playing(stream, "go over to another stream")?;
         let complete = Status::new(StatusCode::PlayTransitionComplete, "");
         self.send_play_status(stream, Timestamp::ZERO, &complete)
     }

@@ -10,7 +10,7 @@ use crate::chunk::MessageStreamId;
 use crate::conn::{Ignored, LimitError, ProtocolError};
 use crate::message::{
     Command, ConnectRequest, MediaKind, PlayOptions, PlayRequest, PublishRequest, Status, StatusCode,
-    TransactionId, duration_from_millis,
+    TransactionId, Transition, duration_from_millis,
 };
 
 type Handled = Result<Option<ServerEvent>, ProtocolError>;
@@ -176,19 +176,26 @@ impl ServerMachine {
     }
 
     fn handle_play2(&mut self, named: MessageStreamId, command: &Command) -> Handled {
-        let Some(stream) = self.playing(named) else {
-            let status = Status::new(StatusCode::PlayFailed, "the stream is not being played");
-            return self.refuse_stream(command, named, &status);
-        };
+        let failed = |description| Status::new(StatusCode::PlayFailed, description);
         let Some(options) = PlayOptions::from_command(command) else {
-            let status = Status::new(StatusCode::PlayFailed, "play2 names no stream");
-            return self.refuse_stream(command, stream, &status);
+            return self.refuse_stream(command, named, &failed("play2 names no stream"));
+        };
+        let Some(stream) = self.streams.resolve(named) else {
+            return self.refuse_stream(command, named, &failed("there is no such stream to play on"));
         };
         if let Err(error) = self.check_name(options.name()) {
             self.send_status(stream, &Status::new(StatusCode::PlayFailed, error.to_string()))?;
             return Ok(over_limit(error));
         }
-        Ok(Some(ServerEvent::Transition { stream, options }))
+        match (self.streams.role(stream), options.transition()) {
+            (Some(Role::Playing), _) => Ok(Some(ServerEvent::Transition { stream, options })),
+            // With nothing to go over from it is the same as play.
+            (Some(Role::Idle), Transition::Append | Transition::Reset | Transition::Resume) => {
+                let request = options.to_play_request();
+                Ok(Some(ServerEvent::Play { stream, request }))
+            }
+            _ => self.refuse_stream(command, stream, &failed("the stream is not being played")),
+        }
     }
 
     fn handle_stream_length(&mut self, command: &Command) -> Handled {
