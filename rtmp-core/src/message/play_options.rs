@@ -213,7 +213,7 @@ impl PlayOptions {
         let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         let start = match number("start") {
             Some(at) if at >= 0.0 => PlayStart::Recorded(seconds(at)),
-            Some(special) if special == -1.0 => PlayStart::Live,
+            Some(-1.0) => PlayStart::Live,
             _ => PlayStart::LiveOrRecorded,
         };
         let duration = number("len").filter(|&len| len >= 0.0).map(seconds);

@@ -90,7 +90,8 @@ impl Successor {
             return Progress::Waits;
         };
         let rest = self.sent.map_or(0, |sent| at.signed_millis_since(sent));
-        if rest <= 0 {
+        let from = self.entrance.from.unwrap_or(at);
+        if rest <= 0 || at.signed_millis_since(from) > MAX_DISTANCE {
             return Progress::TakesOver;
         }
         let until = self.until.get_or_insert(Until {
@@ -152,8 +153,8 @@ impl Filter for Entrance {
         }
         let can_begin = message.is_keyframe() || !self.has_video;
         let is_behind = self.from.is_none_or(|from| {
-            let distance = message.timestamp.signed_millis_since(from);
-            distance >= 0 || distance < -MAX_DISTANCE
+            let early = from.signed_millis_since(message.timestamp);
+            early <= 0 || early > MAX_DISTANCE
         });
         if can_begin && is_behind {
             self.at = Some(message.timestamp);
