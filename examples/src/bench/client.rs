@@ -321,10 +321,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn urls_that_can_not_be_served_are_refused_before_anything_is_dialled() {
-        let tunnel = RtmpUrl::parse("rtmpt://127.0.0.1/live/cam").unwrap();
-        let refused = Target::resolve(&tunnel, &ClientTls::default()).await;
-        assert!(matches!(refused, Err(BenchError::Scheme { .. })));
+    async fn a_stream_without_a_name_is_refused() {
         let nameless = RtmpUrl::parse("rtmp://127.0.0.1/live").unwrap();
         let target = Target::resolve(&nameless, &ClientTls::default()).await.unwrap();
         assert!(matches!(
