@@ -115,7 +115,7 @@ async fn pull(options: Options) -> Result<(), PullError> {
             // Who goes on with a recording later counts on its own times.
             let is_whole = playback.is_recorded() && options.start.is_none();
             let recorder = FlvRecorder::new().rebase(!is_whole);
-            Output::New(FlvOutput::create(path.clone(), recorder).await?)
+            Output::New(Box::new(FlvOutput::create(path.clone(), recorder).await?))
         }
         (None, None) => Output::None,
     };
@@ -146,7 +146,7 @@ async fn pull(options: Options) -> Result<(), PullError> {
 /// Where media go.
 enum Output {
     None,
-    New(FlvOutput),
+    New(Box<FlvOutput>),
     Resumed(Box<Download>),
 }
 
