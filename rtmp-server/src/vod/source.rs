@@ -28,6 +28,7 @@ use crate::{Batch, MediaSource, SourceEvent, SourceFailure};
 pub struct RecordedSource {
     /// Reads, or goes elsewhere first. `None` when there is nothing to read.
     job: Option<BoxFuture<'static, Result<(Reader, Block), VodError>>>,
+    /// Away while there is a job, and for good once reading has failed.
     reader: Option<Reader>,
     /// Where to go once the reader is back.
     target: Option<Duration>,
@@ -199,8 +200,8 @@ impl RecordedSource {
             if self.is_beyond_limit(message) {
                 self.queue.clear();
                 self.queue_len = 0;
+                // The reader stays, as a seek may still go back.
                 self.is_end = true;
-                self.reader = None;
                 break;
             }
             if !self.paused

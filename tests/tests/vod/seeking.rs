@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use rtmp_core::conn::ClientEvent;
 use rtmp_core::flv::VideoCommand;
-use rtmp_core::message::{Command, ConnectRequest, StatusCode};
+use rtmp_core::message::{Command, ConnectRequest, PlayRequest, StatusCode};
 use rtmp_core::{MediaKind, MediaMessage, Timestamp};
 use rtmp_server::Observers;
 use rtmp_tests::media::{at_time, audio, audio_header, frame, keyframe, video_header};
 use rtmp_tests::{Peer, session};
 use tokio::io::DuplexStream;
 
-use crate::support::{Media, film, media_in, seek, status, times, to_completion, told};
+use crate::support::{Media, ask, film, media_in, seek, status, times, to_completion, told};
 
 /// Seeks, and gives what comes behind the answer.
 async fn sought(peer: &mut Peer<DuplexStream>, millis: f64) -> Vec<ClientEvent> {
@@ -211,6 +211,24 @@ async fn a_player_that_has_everything_can_still_seek() {
         ["Stream Begin", "NetStream.Play.Start", "media"]
     );
     assert_eq!(times(&media_in(&events), MediaKind::Video).first(), Some(&2000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_player_that_has_the_part_it_asked_for_can_still_seek() {
+    let media = Media::with_film(10);
+    let mut peer = media.peer().await;
+    let stream = peer.create_stream().await;
+    // More than the player holds: the file has been read to its end before the part is sent.
+    let part = PlayRequest::new("film").duration(Duration::from_secs(5));
+    ask(&mut peer, stream, part).await;
+    to_completion(&mut peer).await;
+    for (position, begin) in [(2_000.0, Some(2000)), (0.0, Some(0)), (8_000.0, None)] {
+        seek(&mut peer, stream, position).await;
+        status(&mut peer, StatusCode::SeekNotify).await;
+        let video = times(&media_in(&to_completion(&mut peer).await), MediaKind::Video);
+        assert_eq!(video.first().copied(), begin, "at {position}");
+        assert_eq!(video.last().copied(), begin.and(Some(4900)), "at {position}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
