@@ -384,6 +384,26 @@ async fn few_bytes_that_announce_many_samples_take_neither_memory_nor_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn samples_that_share_their_bytes_are_not_more_than_twice_the_file() {
+    let _alone = ALONE.lock().await;
+    let library = Library::new();
+    // All chunks are the beginning of the file.
+    let (chunks, per_chunk) = (100, 500);
+    let tables = [
+        boxed(b"stts", &[&words(&[0, 1, chunks * per_chunk, 1])]),
+        boxed(b"stsc", &[&words(&[0, 1, 1, per_chunk, 1])]),
+        boxed(b"stsz", &[&words(&[0, 1, chunks * per_chunk])]),
+        boxed(b"stco", &[&words(&[0, chunks]), &vec![0; 4 * chunks as usize]]),
+    ];
+    let (film, _) = mp4::file(
+        |_| mp4::track(1, &[], &mp4::avc(), &[&tables.concat()]),
+        &[0x55; 100],
+    );
+    let played = library.play(&film, "one chunk many times").await.unwrap();
+    assert_eq!(played, 2 * film.len() + 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_configuration_of_great_length_is_not_sent_to_players() {
     let _alone = ALONE.lock().await;
     let library = Library::new();

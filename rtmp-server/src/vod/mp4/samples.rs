@@ -23,11 +23,15 @@ pub(super) struct Sample {
     pub(super) composition_offset: i32,
 }
 
+/// How often the bytes of a file may be in samples, on average: some may be shared, but a small file is not a long film.
+const MAX_SHARING: u64 = 2;
+
 /// What a file has room for. A sample is kept only if it is there, so a small file can not describe much.
 #[derive(Debug)]
 pub(super) struct Room {
     file_len: u64,
     left: u32,
+    bytes_left: u64,
 }
 
 impl Room {
@@ -35,6 +39,7 @@ impl Room {
         Self {
             file_len,
             left: MAX_SAMPLES,
+            bytes_left: file_len.saturating_mul(MAX_SHARING),
         }
     }
 
@@ -45,11 +50,17 @@ impl Room {
         Ok(())
     }
 
-    fn has(&self, offset: u64, len: u32) -> bool {
-        len > 0
-            && offset
-                .checked_add(len.into())
-                .is_some_and(|end| end <= self.file_len)
+    /// Whether there is such a sample; if so, it takes its room.
+    fn take(&mut self, offset: u64, len: u32) -> bool {
+        let len = u64::from(len);
+        let is_there = len > 0 && offset.checked_add(len).is_some_and(|end| end <= self.file_len);
+        match self.bytes_left.checked_sub(len) {
+            Some(left) if is_there => {
+                self.bytes_left = left;
+                true
+            }
+            _ => false,
+        }
     }
 }
 
@@ -76,7 +87,7 @@ pub(super) fn from_tables(stbl: Boxes<'_>, room: &mut Room) -> Result<(Vec<Sampl
                 sync.next_if_eq(&number).is_some()
             });
             let composition_offset = offsets.next().unwrap_or(0);
-            if room.has(offset, len) {
+            if room.take(offset, len) {
                 samples.push(Sample {
                     offset,
                     len,
@@ -232,14 +243,14 @@ impl Fragments {
         run: &Trun,
         defaults: &Defaults,
         start: u64,
-        room: &Room,
+        room: &mut Room,
         samples: &mut Vec<Sample>,
     ) -> u64 {
         const NOT_SYNC: u32 = 0x1_0000;
         let mut offset = start;
         for entry in &run.samples {
             let len = entry.size.unwrap_or(defaults.size);
-            if room.has(offset, len) {
+            if room.take(offset, len) {
                 samples.push(Sample {
                     offset,
                     len,
