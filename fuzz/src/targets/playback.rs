@@ -24,8 +24,8 @@ use crate::peer::Peer;
 
 /// What is looked at of a recording that does not end soon.
 const MAX_MESSAGES: usize = 1000;
-/// Who gets nothing for so long is not looked at any further.
-const SILENCE: Duration = Duration::from_secs(60);
+/// What a frame is waited for at most. Who does not want it gets nothing meanwhile.
+const MAX_STEP: Duration = Duration::from_secs(10);
 /// What stands before the file: start, duration, a flag, and what the player does meanwhile.
 const SETTINGS_LEN: usize = 8;
 
@@ -68,11 +68,12 @@ struct Player<'a> {
 impl Player<'_> {
     /// Plays to the end, or as far as is looked at; whether it came to an end, and that was not a failure.
     async fn play(&mut self, file_len: usize) -> bool {
+        // Samples may share bytes, so there may be two frames for each.
+        let frames = u32::try_from(2 * file_len).expect("a small file");
+        let silence = MAX_STEP * (frames + 2);
         for number in 0..MAX_MESSAGES {
-            let event = timeout(SILENCE, self.peer.next_event()).await;
-            // Who wants one kind of media may get nothing for as long as there is only the other.
-            let Ok(event) = event else { return false };
-            match event {
+            let event = timeout(silence, self.peer.next_event()).await;
+            match event.expect("a recording goes on or ends") {
                 Some(ClientEvent::Media { message, .. }) => {
                     // Metadata may be written anew, and a status stands before them.
                     let max_len = if message.kind.is_data() {
