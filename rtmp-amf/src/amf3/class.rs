@@ -130,7 +130,7 @@ impl fmt::Debug for Classes {
 
 /// Walks over the body of an externalizable object; see [`Classes`].
 ///
-/// Everything taken from it counts against the [`values`](crate::Limits::values) of the list.
+/// Everything taken from it counts against the [`max_values`](crate::Limits::max_values) of the list.
 #[derive(Debug)]
 pub struct ClassReader<'r, 'a> {
     reader: &'r mut Reader<'a>,

@@ -10,7 +10,7 @@
 //! puts what was meant in the place of each reference, without copying: strings and containers are shared, see
 //! [`Value`]. So readers need not know about references at all. A short message could still mean a very long one, so
 //! what references stand for is charged against the [`Limits`](crate::Limits) as if it had been written out: number
-//! of values, depth, and length in bytes ([`expanded_len`](crate::Limits::expanded_len)). Whatever was decoded can be
+//! of values, depth, and length in bytes ([`max_expanded_len`](crate::Limits::max_expanded_len)). Whatever was decoded can be
 //! walked through, printed and written without references at a cost that the limits bound.
 //!
 //! A reference to a container from within has no such form; it becomes [`Value::Cycle`].
