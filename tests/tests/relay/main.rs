@@ -2,6 +2,7 @@
 
 mod configuration;
 mod durations;
+mod gaps;
 mod handover;
 mod hold;
 mod hostile;
