@@ -1,0 +1,6 @@
+//! RTMPS at both ends.
+
+mod lines;
+mod strangers;
+mod support;
+mod trust;
