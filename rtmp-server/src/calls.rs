@@ -2,8 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::task::Waker;
 
 use rtmp_amf::amf0::Value;
@@ -11,6 +10,9 @@ use rtmp_core::chunk::{MessageStreamId, RawMessage};
 use rtmp_core::conn::ProtocolError;
 use rtmp_core::message::{Command, Status};
 use tokio::sync::oneshot;
+
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Requests that wait for the session's task, and calls that wait for their answers; more of either are refused.
 pub(crate) const MAX_CALLS: usize = 64;

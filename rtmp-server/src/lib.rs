@@ -235,6 +235,7 @@ mod server;
 mod session;
 mod source;
 mod statistics;
+mod sync;
 mod timeouts;
 #[cfg(feature = "tls")]
 pub mod tls;

@@ -1,11 +1,12 @@
 //! Which streams there are.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use super::overview::{self, StreamOverview};
 use super::stream::LiveStream;
 use super::{RelayConfig, RelayStatistics};
+use crate::sync::{Mutex, MutexGuard};
 
 /// What tells streams apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
 //! A stream of the relay: its history, who feeds it, and who waits for it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
 use super::feed::Feeds;
@@ -8,6 +8,7 @@ use super::followers::Followers;
 use super::history::History;
 use super::readers::Readers;
 use super::sleepers::Sleepers;
+use crate::sync::{Mutex, MutexGuard};
 
 /// A stream that has a publisher, players, or somebody who stands in.
 #[derive(Debug, Default)]

@@ -12,17 +12,18 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::DirectEnd;
 use super::follower::Follower;
 use super::outbound::Outbound;
 use super::outbox::Outbox;
-use super::tcp::DirectEnd;
 use crate::Batch;
 use crate::relay::{LiveStream, Place, Round, Share};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Clients that are served in one turn, some 200 microseconds of writing.
 const TURN: usize = 64;

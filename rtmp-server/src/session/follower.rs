@@ -6,10 +6,10 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::fanout::Fanout;
 use super::outbound::Outbound;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How far a player has got. Whoever gives it media moves it, under the lock of its connection.
 #[derive(Debug, Default)]

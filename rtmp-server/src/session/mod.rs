@@ -5,9 +5,12 @@ mod driver;
 mod events;
 mod fanout;
 mod follower;
+#[cfg(all(test, shuttle))]
+mod model;
 mod outbound;
 mod outbox;
 mod successor;
+#[cfg(not(all(test, shuttle)))]
 mod tcp;
 mod transition;
 
@@ -17,13 +20,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+#[cfg(not(all(test, shuttle)))]
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use driver::Driver;
 pub(crate) use fanout::Fanout;
 pub(crate) use follower::{Cursor, Follower, Following, Lane};
+#[cfg(all(test, shuttle))]
+use model::DirectEnd;
+#[cfg(not(all(test, shuttle)))]
 use outbound::Direct;
+#[cfg(not(all(test, shuttle)))]
+use tcp::DirectEnd;
 
 use crate::{CloseReason, Observers, SessionConfig, SessionInfo};
 
@@ -120,6 +129,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> ServerSession<T> {
     }
 }
 
+#[cfg(not(all(test, shuttle)))]
 impl ServerSession<TcpStream> {
     /// The same, with media written by the fan-out. Not an `async fn`: its future would keep room for the session beside
     /// the driver's.

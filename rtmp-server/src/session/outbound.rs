@@ -7,8 +7,7 @@
 use std::hint::black_box;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -17,14 +16,16 @@ use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::message::Status;
 use tracing::{Span, debug};
 
+use super::DirectEnd;
 use super::fanout::{Fanout, SharedWrite};
 use super::follower::{Cursor, Lane};
 use super::outbox::Outbox;
 use super::successor::{Progress, Successor, Until};
-use super::tcp::DirectEnd;
 use crate::play_limit::{Filter, PlayLimit};
 use crate::relay::Lag;
 use crate::source::WireForm;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 use crate::{Batch, MediaSource, SessionInfo, SourceEvent, StreamInfo};
 
 /// A stream that the client plays.

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use rtmp_core::chunk::MessageStreamId;
 use tokio::io::AsyncWrite;
 
-use super::tcp::DirectEnd;
+use super::DirectEnd;
 use crate::Batch;
 use crate::source::Piece;
 
