@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::decode::Reader;
+use super::reader::Reader;
 use super::value::Value;
 use crate::{Amf3Error, AmfString};
 

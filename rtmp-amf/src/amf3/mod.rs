@@ -54,6 +54,7 @@ mod decode;
 mod encode;
 mod marker;
 mod object;
+mod reader;
 mod tables;
 #[cfg(feature = "serde")]
 mod typed;
