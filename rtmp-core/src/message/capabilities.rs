@@ -90,6 +90,9 @@ impl Extensions {
     }
 }
 
+/// The properties that say them.
+const KEYS: [&str; 4] = ["fourCcList", "videoFourCcInfoMap", "audioFourCcInfoMap", "capsEx"];
+
 /// The name that stands for all codecs.
 const ANY: &str = "*";
 
@@ -190,8 +193,11 @@ impl Capabilities {
         }
     }
 
-    /// Sets the properties of a connect object or of its answer.
+    /// Sets the properties of a connect object or of its answer, in place of any that are there.
     pub(super) fn write(&self, properties: &mut Object) {
+        for key in KEYS {
+            properties.remove(key);
+        }
         let map = |codecs: &[(String, CodecAbilities)]| -> Object {
             codecs
                 .iter()

@@ -7,9 +7,6 @@ use rtmp_amf::amf0::{Object, Value};
 
 use super::{Capabilities, Command, Shortened, Status, StatusCode};
 
-/// The properties that [`Capabilities`] are made of.
-const CAPABILITY_KEYS: [&str; 4] = ["fourCcList", "videoFourCcInfoMap", "audioFourCcInfoMap", "capsEx"];
-
 /// The arguments of `connect`: an object of properties and any number of further values, all of them open.
 ///
 /// A client adds to it what a service asks for; `app` and `tcUrl` are filled in from the URL unless they are set. A
@@ -73,9 +70,6 @@ impl ConnectRequest {
     /// Sets the properties that say what the client can do with codecs (Enhanced RTMP v2).
     #[must_use]
     pub fn capabilities(mut self, capabilities: &Capabilities) -> Self {
-        for key in CAPABILITY_KEYS {
-            self.properties.remove(key);
-        }
         capabilities.write(&mut self.properties);
         self
     }
@@ -213,9 +207,6 @@ impl ConnectReply {
     /// Sets the properties that say what the server can do with codecs (Enhanced RTMP v2).
     #[must_use]
     pub fn capabilities(mut self, capabilities: &Capabilities) -> Self {
-        for key in CAPABILITY_KEYS {
-            self.properties.remove(key);
-        }
         capabilities.write(&mut self.properties);
         self
     }
