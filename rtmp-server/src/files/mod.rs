@@ -8,6 +8,7 @@
 //! All of this blocks: in async code it belongs into `tokio::task::spawn_blocking`.
 
 mod claim;
+mod component;
 mod dir;
 mod error;
 mod name;
