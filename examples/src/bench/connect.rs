@@ -155,9 +155,7 @@ impl Tally {
                 .filter(|_| opened > 0)
                 .map(|server| server.usage.cpu_seconds * 1e6 / opened as f64),
             server,
-            own_core_percent: own_meter
-                .and_then(|meter| meter.usage().ok())
-                .map(|usage| usage.core_percent()),
+            own_core_percent: own_meter.and_then(ProcessMeter::core_percent),
         })
     }
 }
@@ -202,11 +200,7 @@ impl fmt::Display for ConnectReport {
             "server CPU cost",
             cost.map(|micros| format!("{micros:.1} us for each connection")),
         );
-        table.optional_row(
-            "bench CPU",
-            self.own_core_percent
-                .map(|percent| format!("{percent:.1} % of a core")),
-        );
+        table.own_cpu(self.own_core_percent);
         table.fmt(f)
     }
 }

@@ -125,6 +125,11 @@ impl ProcessMeter {
         })
     }
 
+    /// What the process has used of one core since it is watched, in percent, if that can be told.
+    pub(super) fn core_percent(&self) -> Option<f64> {
+        Some(self.usage().ok()?.core_percent())
+    }
+
     fn cpu(&self) -> Result<CpuTimes, ProcessError> {
         let times = self.read("stat", |text| parse_stat(text, ticks_per_second()))?;
         Ok(CpuTimes {

@@ -73,6 +73,12 @@ impl Table {
             self.row(label, value);
         }
     }
+
+    /// What bench itself used of a core, if that is known.
+    pub(super) fn own_cpu(&mut self, percent: Option<f64>) {
+        let text = percent.map(|percent| format!("{percent:.1} % of a core"));
+        self.optional_row("bench CPU", text);
+    }
 }
 
 impl fmt::Display for Table {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::super::process::ProcessError;
+use super::super::process::{ProcessError, ProcessMeter};
 use super::super::report::{ErrorCounts, Report, ServerUsage, Table};
 use super::super::samples::{Percentiles, Samples};
 use super::player::Stage;
@@ -98,8 +98,7 @@ impl PlayersReport {
         report.add_throughput(players);
         report.add_checks(options, players);
         report.server = ServerUsage::of(players.meter.as_ref(), report.received_bytes, report.joined)?;
-        let own = players.own_meter.as_ref().and_then(|meter| meter.usage().ok());
-        report.own_core_percent = own.map(|usage| usage.core_percent());
+        report.own_core_percent = players.own_meter.as_ref().and_then(ProcessMeter::core_percent);
         Ok(report)
     }
 
@@ -281,11 +280,7 @@ impl fmt::Display for PlayersReport {
         if let Some(server) = &self.server {
             server.add_rows(&mut table);
         }
-        table.optional_row(
-            "bench CPU",
-            self.own_core_percent
-                .map(|percent| format!("{percent:.1} % of a core")),
-        );
+        table.own_cpu(self.own_core_percent);
         table.fmt(f)
     }
 }

@@ -87,9 +87,7 @@ impl PublishersReport {
             lateness: lateness.percentiles(),
             errors,
             server: ServerUsage::of(meter, sent_bytes, started)?,
-            own_core_percent: own_meter
-                .and_then(|meter| meter.usage().ok())
-                .map(|usage| usage.core_percent()),
+            own_core_percent: own_meter.and_then(ProcessMeter::core_percent),
         })
     }
 }
@@ -143,11 +141,7 @@ impl fmt::Display for PublishersReport {
         if let Some(server) = &self.server {
             server.add_rows(&mut table);
         }
-        table.optional_row(
-            "bench CPU",
-            self.own_core_percent
-                .map(|percent| format!("{percent:.1} % of a core")),
-        );
+        table.own_cpu(self.own_core_percent);
         table.fmt(f)
     }
 }
