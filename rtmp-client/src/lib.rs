@@ -163,8 +163,9 @@
 //!
 //! # Errors
 //!
-//! An [`Error`] says what was being done, what the server said if it spoke, and [`whether it makes sense to try
-//! again`](Error::is_retryable), which [`reconnect`] does. The connection goes on after a refusal, but for one of `connect`.
+//! An [`Error`] says what was being done, what the server said if it spoke, and
+//! [whether it makes sense to try again](Error::is_retryable), which [`reconnect`] does. The connection goes on after a
+//! refusal, but for one of `connect`.
 //!
 //! # Not here
 //!

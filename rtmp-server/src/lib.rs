@@ -113,18 +113,39 @@
 //!   [`max_lag`](relay::RelayConfig::max_lag) goes on at the newest keyframe, after the headers that have changed
 //!   meanwhile; or it loses video and keeps the sound; or its session ends; or it is kept at any price; or the publisher
 //!   is not read from until it has caught up; as [`SlowPlayers`](relay::SlowPlayers) says for all and
-//!   [`PlayGrant::player`] for one. What it was behind when it
-//!   joined, in the middle of a group of pictures, does not count.
+//!   [`PlayGrant::player`] for one. What it was behind when it joined, in the middle of a group of pictures, does not
+//!   count.
 //! - It is told by `NetStream.Play.InsufficientBW`, and what it misses is counted: [`Statistics::messages_dropped`].
 //! - One that takes nothing at all is closed by the [write timeout](Timeouts::write).
 //!
 //! A player never gets a frame without the keyframe that it needs, nor with other headers than its own.
 //!
-//! # Recording
+//! # Recording, and playing recordings
 //!
-//! With the feature `files` a `record::Recorder` writes streams to FLV files. It is an observer like any other, so
-//! nothing is recorded unless it is added; then it does what publishers ask for, or records everybody. An application can
-//! also grant a recording for a single stream, or record one of the relay at any time. See the module `record`.
+//! With the feature `files`, which is off by default, a `record::Recorder` writes streams to FLV files, and a `vod::Vod`
+//! plays FLV and MP4 files.
+//!
+//! ```no_run
+//! # #[cfg(feature = "files")]
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use rtmp_server::files::MediaRoot;
+//! use rtmp_server::record::{RecordConfig, Recorder};
+//! use rtmp_server::vod::Vod;
+//! use rtmp_server::{Observers, Relay, Server};
+//!
+//! let root = MediaRoot::new("/var/media")?;
+//! let relay = Relay::default().recordings(Vod::new(root.clone())); // while nobody publishes the name
+//! let recorder = Recorder::new(root, RecordConfig::default()); // publishers that ask for it
+//! let observers = Observers::new().relay(relay).publish(recorder);
+//! Server::bind("0.0.0.0:1935").await?.observers(observers).serve().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A recorder is an observer like any other, so nothing is recorded unless it is added; then it does what publishers ask
+//! for, or records everybody. An application can also grant a recording for a single stream, or record one of the relay
+//! at any time. Recordings are played alone or beside live streams of the same names: with start, duration, playlist,
+//! seek and pause, as far ahead as each player wants to hold. The modules `record` and `vod` say more.
 //!
 //! # Defaults and limits
 //!
@@ -144,7 +165,9 @@
 //! | an observer's answer | 10 s | no | [`Timeouts::verdict`] |
 //! | a message | 10 MiB; 1 MiB before media | [`CloseReason::Protocol`] | [`Limits::max_message_len`], [`Limits::max_partial_bytes_before_media`] |
 //! | unfinished messages | 64, 16 MiB together | [`CloseReason::Protocol`] | [`Limits::max_partial_messages`], [`Limits::max_partial_bytes`] |
+//! | chunk streams of a connection | 1024 | [`CloseReason::Protocol`] | [`Limits::max_chunk_streams`] |
 //! | values and depth of a command | 65,536 and 32 | ignored | [`Limits::max_amf_values`], [`Limits::max_amf_depth`] |
+//! | what AMF3 references of a command stand for | 16 MiB | ignored | [`Limits::max_amf_expanded_len`] |
 //! | streams of a connection | 32 | `_error` | [`Limits::max_streams`] |
 //! | a name with its query | 1024 bytes | `onStatus` of level error | [`Limits::max_name_len`] |
 //! | calls to a client that wait to be sent, or for their answers | 64 each | [`CallError::TooMany`] | |
@@ -166,7 +189,8 @@
 //! Dropping a future never leaves a task, a socket or a stream name behind, at whichever poll. [`Server::serve`] and
 //! [`ServerSession::run`] then close their connections at once, without closing calls; [`ServerHandle::shutdown`] and
 //! [`SessionInfo::dispose`] end them in order. [`RelayPlayer::recv`](relay::RelayPlayer::recv) and [`Requests::recv`]
-//! lose nothing. The one that is not cancel safe is [`proxy::read_header`], which says so. An observer's future is dropped when its time is over or the session ends, at any of its await points.
+//! lose nothing. The one that is not cancel safe is [`proxy::read_header`], which says so. An observer's future is
+//! dropped when its time is over or the session ends, at any of its await points.
 //!
 //! # RTMPS, and balancers
 //!
@@ -176,11 +200,6 @@
 //! task and within the time of the handshake; nobody waits for it.
 //!
 //! A balancer in front says by the [PROXY protocol](proxy) whose connection it passes on.
-//!
-//! # Recordings
-//!
-//! With the feature `files`, which is off by default, `rtmp_server::vod` plays FLV and MP4 files, alone or beside live
-//! streams of the same names: with start, duration, playlist, seek and pause, as far ahead as each player wants to hold.
 //!
 //! # Other transports, other sources
 //!

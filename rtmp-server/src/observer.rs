@@ -16,6 +16,11 @@ use rtmp_core::message::{
 use crate::{CloseReason, PlayGrant, PublishGrant, Relay, RequestObserver, SessionInfo, StreamInfo, Verdict};
 
 /// Decides over connections, and answers the remote calls of clients.
+///
+/// # Cancel safety
+///
+/// Of this and the other observers: a future is dropped, at any of its await points, when
+/// [its time](crate::Timeouts::verdict) is over or its session ends.
 #[async_trait]
 pub trait ConnectObserver: Send + Sync {
     /// A client asks to connect; it hears nothing until this returns. What is granted goes into both objects of the
@@ -26,9 +31,8 @@ pub trait ConnectObserver: Send + Sync {
     }
 
     /// A client calls a procedure that the protocol does not define, on one of its streams or on the connection (stream
-    /// 0). `None` passes the call on to the next observer;
-    /// if nobody knows it, the client gets an empty answer, which is what the encoders that probe for such procedures
-    /// can live with.
+    /// 0). `None` passes the call on to the next observer; if nobody knows it, the client gets an empty answer, which is
+    /// what the encoders that probe for such procedures can live with.
     async fn on_call(
         &self,
         session: &SessionInfo,
@@ -45,13 +49,40 @@ pub trait ConnectObserver: Send + Sync {
         let _ = (session, message);
     }
 
-    /// Called once for every [`on_connect`](Self::on_connect) that this observer has accepted, even if another refuses it then.
+    /// Called once for every [`on_connect`](Self::on_connect) that this observer has accepted, even if another refuses it
+    /// then.
     async fn on_disconnect(&self, session: &SessionInfo, reason: &CloseReason) {
         let _ = (session, reason);
     }
 }
 
 /// Decides over publications, and sees their media.
+///
+/// An ingest server, which hands what is published to the application:
+///
+/// ```
+/// use async_trait::async_trait;
+/// use rtmp_server::rtmp_core::MediaMessage;
+/// use rtmp_server::{Observers, PublishObserver, StreamInfo};
+/// use tokio::sync::mpsc;
+///
+/// struct Ingest(mpsc::Sender<(String, MediaMessage)>);
+///
+/// #[async_trait]
+/// impl PublishObserver for Ingest {
+///     fn on_message(&self, stream: &StreamInfo, message: &MediaMessage) {
+///         if self.0.try_send((stream.name().to_owned(), message.clone())).is_err() {
+///             stream.session().dispose("the application does not keep up");
+///         }
+///     }
+/// }
+///
+/// let (sender, media) = mpsc::channel(256); // the application reads `media`
+/// let observers = Observers::new().publish(Ingest(sender));
+/// # drop((media, observers));
+/// ```
+///
+/// One that would rather let the publisher wait grants a [`MediaSink`](crate::MediaSink::poll_ready).
 #[async_trait]
 pub trait PublishObserver: Send + Sync {
     /// A client asks to publish; it hears nothing until this returns.
@@ -72,7 +103,8 @@ pub trait PublishObserver: Send + Sync {
         let _ = (stream, metadata);
     }
 
-    /// Called once for every [`on_publish`](Self::on_publish) that this observer has accepted, even if another refuses it then.
+    /// Called once for every [`on_publish`](Self::on_publish) that this observer has accepted, even if another refuses it
+    /// then.
     async fn on_unpublish(&self, stream: &StreamInfo, reason: &CloseReason) {
         let _ = (stream, reason);
     }
@@ -115,7 +147,8 @@ pub trait PlayObserver: Send + Sync {
         let _ = (stream, kind, wanted);
     }
 
-    /// Called once for every [`on_play`](Self::on_play) that this observer has accepted, even if another refuses it then.
+    /// Called once for every [`on_play`](Self::on_play) that this observer has accepted, even if another refuses it
+    /// then.
     async fn on_stop(&self, stream: &StreamInfo, reason: &CloseReason) {
         let _ = (stream, reason);
     }

@@ -98,7 +98,8 @@ impl<'a> Encoder<'a> {
     ///
     /// [`TooDeep`](Amf0Error::TooDeep), and for what the format has no room for
     /// [`NameTooLong`](Amf0Error::NameTooLong), [`StringTooLong`](Amf0Error::StringTooLong),
-    /// [`ArrayTooLong`](Amf0Error::ArrayTooLong) and, for AMF3 values, [`Amf3`](Amf0Error::Amf3). Part of the value may then have been written.
+    /// [`ArrayTooLong`](Amf0Error::ArrayTooLong) and, for AMF3 values, [`Amf3`](Amf0Error::Amf3). Part of the value may
+    /// then have been written.
     pub fn value(&mut self, value: &Value) -> Result<&mut Self, Amf0Error> {
         self.values(std::slice::from_ref(value))
     }

@@ -10,8 +10,8 @@
 //! puts what was meant in the place of each reference, without copying: strings and containers are shared, see
 //! [`Value`]. So readers need not know about references at all. A short message could still mean a very long one, so
 //! what references stand for is charged against the [`Limits`](crate::Limits) as if it had been written out: number
-//! of values, depth, and length in bytes ([`max_expanded_len`](crate::Limits::max_expanded_len)). Whatever was decoded can be
-//! walked through, printed and written without references at a cost that the limits bound.
+//! of values, depth, and length in bytes ([`max_expanded_len`](crate::Limits::max_expanded_len)). Whatever was decoded
+//! can be walked through, printed and written without references at a cost that the limits bound.
 //!
 //! A reference to a container from within has no such form; it becomes [`Value::Cycle`].
 //!

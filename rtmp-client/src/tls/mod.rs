@@ -1,4 +1,24 @@
 //! RTMPS: TLS between TCP and RTMP (feature `tls`).
+//!
+//! `rtmps` URLs need nothing else; a [`TlsConfig`] is for roots of your own, and for servers that ask for a certificate.
+//!
+//! ```no_run
+//! use rtmp_client::ClientBuilder;
+//! use rtmp_client::tls::TlsConfig;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let publisher = rtmp_client::push("rtmps://example.org/live/cam").await?;
+//!
+//! let read = |path| std::fs::read(path);
+//! let tls = TlsConfig::builder()
+//!     .root_certificates(&read("our-ca.pem")?)
+//!     .client_certificate(&read("encoder.pem")?, &read("encoder-key.pem")?)
+//!     .build()?;
+//! let inside = ClientBuilder::default().tls(tls).push("rtmps://media.internal/live/cam").await?;
+//! # drop((publisher, inside));
+//! # Ok(())
+//! # }
+//! ```
 
 mod config;
 mod error;

@@ -216,8 +216,8 @@ impl Relay {
         self.registry.statistics()
     }
 
-    /// All streams that have a publisher, players, or somebody who stands in, with their tracks, in no order. It looks at every stream, so it is
-    /// not for every message.
+    /// All streams that have a publisher, players, or somebody who stands in, with their tracks, in no order. It looks at
+    /// every stream, so it is not for every message.
     #[must_use]
     pub fn streams(&self) -> Vec<StreamOverview> {
         self.registry.overview()

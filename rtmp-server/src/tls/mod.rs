@@ -23,8 +23,8 @@
 //! # }
 //! ```
 //!
-//! The versions are TLS 1.2 and 1.3; sessions of 1.3 are not resumed, which some clients can not bear. Cryptography is that of ring, whatever provider the application has installed for
-//! rustls.
+//! The versions are TLS 1.2 and 1.3. Sessions of 1.3 are not resumed, since some clients take a session ticket for the
+//! end of the line. Cryptography is that of ring, whatever provider the application has installed for rustls.
 
 mod acceptor;
 mod config;
