@@ -3,6 +3,7 @@
 mod answer;
 mod commands;
 mod event;
+mod playing;
 mod streams;
 
 use std::time::Duration;
