@@ -6,6 +6,7 @@ mod described;
 mod hostile_commands;
 mod hostile_control;
 mod hostile_server;
+mod hostile_streams;
 mod interleaving;
 mod properties;
 mod recorded_clients;

@@ -55,6 +55,22 @@ pub(crate) fn connect_to(app: impl Into<Value>) -> Command {
     command("connect", 1).with_object(Object::new().with("app", app.into()))
 }
 
+/// Values that stand where another kind is meant.
+pub(crate) fn odd_values() -> Vec<Value> {
+    vec![
+        Value::Null,
+        Value::Undefined,
+        Value::Boolean(true),
+        Value::Number(f64::NAN),
+        Value::Number(f64::INFINITY),
+        Value::Number(f64::NEG_INFINITY),
+        Value::Number(-1.0),
+        Value::Number(1e308),
+        Value::Object(Object::new()),
+        Value::StrictArray(vec![Value::Null]),
+    ]
+}
+
 /// A transaction id of any number, the way a peer writes it.
 pub(crate) fn odd_transaction(command: Command, id: impl Into<Value>) -> RawMessage {
     let mut body = BytesMut::new();
