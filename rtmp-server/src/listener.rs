@@ -5,8 +5,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use socket2::SockRef;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, ToSocketAddrs};
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use tracing::debug;
 
 use crate::ServerError;
 use crate::proxy::Network;
@@ -15,6 +20,12 @@ use crate::tls::TlsAcceptor;
 
 /// Connections that the system holds for us until we accept them.
 const BACKLOG: i32 = 1024;
+
+/// What the system takes of a connection's output before it can be sent. Without this bound it takes megabytes for each
+/// client that does not read, out of a store that all connections of the machine share, and is kept busy by that; and we
+/// learn only then that the client is slow. What is on its way to the client comes on top, as much as its line holds.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MAX_UNSENT: u32 = 256 << 10;
 
 /// A port on which a [`Server`](crate::Server) listens, for [`Server::from_listener`](crate::Server::from_listener) and
 /// [`Server::also_listen`](crate::Server::also_listen).
@@ -95,6 +106,11 @@ impl Listener {
 /// A socket that listens already, for plain RTMP.
 impl From<TcpListener> for Listener {
     fn from(socket: TcpListener) -> Self {
+        // Connections have it from their listener.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Err(error) = SockRef::from(&socket).set_tcp_notsent_lowat(MAX_UNSENT) {
+            debug!("no TCP_NOTSENT_LOWAT: {error}");
+        }
         Self {
             socket,
             proxies: Arc::default(),

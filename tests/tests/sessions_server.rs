@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rtmp_core::conn::ClientEvent;
+#[cfg(target_os = "linux")]
+use rtmp_core::message::PlayRequest;
 use rtmp_core::message::{StatusCode, UserControl};
 use rtmp_server::relay::RelayConfig;
 use rtmp_server::{
     CloseReason, ConnectObserver, Observers, PublishObserver, Relay, Server, ServerConfig, ServerError,
     SessionInfo, StreamInfo,
 };
+#[cfg(target_os = "linux")]
+use rtmp_server::{PlayGrant, Verdict};
 use rtmp_tests::media::{audio, keyframe, padded, video_header};
 use rtmp_tests::{Peer, Recorder, RunningServer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -260,6 +264,44 @@ async fn observers_that_hang_or_panic_hold_up_only_their_own_session() {
     recorder.called("on_disconnect").await;
     assert!(server.peer("live").await.publish("other").await.is_ok());
     awkward.0.add_permits(10);
+    server.shutdown().await;
+}
+
+/// Keeps the sessions that ask to play.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Default)]
+struct Players(Arc<std::sync::Mutex<Vec<SessionInfo>>>);
+
+#[cfg(target_os = "linux")]
+#[async_trait]
+impl rtmp_server::PlayObserver for Players {
+    async fn on_play(&self, session: &SessionInfo, _: &PlayRequest) -> Verdict<PlayGrant> {
+        self.0.lock().unwrap().push(session.clone());
+        Verdict::accept()
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_system_takes_little_for_a_player_that_does_not_read() {
+    let players = Players::default();
+    let observers = Observers::new().play(players.clone()).relay(Relay::default());
+    let server = RunningServer::start(observers).await;
+    let mut stalled = server.peer("live").await;
+    stalled.play("cam").await.unwrap();
+    let mut publisher = server.peer("live").await;
+    let stream = publisher.publish("cam").await.unwrap();
+    let mut player = server.peer("live").await;
+    player.play("cam").await.unwrap();
+    for number in 0..60 {
+        let sent = padded(keyframe(number, number), 100_000);
+        publisher.send(stream, std::slice::from_ref(&sent)).await;
+        assert!(timeout(SOON, player.next_media()).await.unwrap() == sent);
+    }
+    // What is not sent yet, and what its own system holds for it.
+    let sent = players.0.lock().unwrap()[0].statistics().bytes_sent;
+    assert!((100_000..1_000_000).contains(&sent), "{sent} bytes");
+    drop(stalled);
     server.shutdown().await;
 }
 
