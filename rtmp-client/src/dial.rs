@@ -11,12 +11,13 @@ use rtmp_core::handshake::HandshakeError;
 use rtmp_core::url::{RtmpUrl, Scheme};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 use tracing::{Instrument, debug, debug_span};
 
 use crate::config::{Config, Connector, Line};
 use crate::driver::{Driver, Opened};
 use crate::error::{CloseReason, Operation};
+use crate::expiry::{Expiry, expire};
 #[cfg(feature = "tls")]
 use crate::tls;
 use crate::{ClientConn, Error};
@@ -31,9 +32,9 @@ pub(crate) async fn dial(url: RtmpUrl, config: Config) -> Result<ClientConn, Err
         #[cfg(feature = "tls")]
         Scheme::Rtmps => {
             let line = reach_host(&url, &config).await?;
-            let begun = Instant::now();
-            let line = secure(line, &url, &config).await?;
-            open_since(begun, line, url, config).await
+            let mut expiry = Expiry::since(Instant::now(), config.timeouts.handshake);
+            let line = secure(line, &mut expiry, &url, &config).await?;
+            open_until(expiry, line, url, config).await
         }
         scheme => Err(Error::UnsupportedScheme { scheme }),
     }
@@ -41,9 +42,14 @@ pub(crate) async fn dial(url: RtmpUrl, config: Config) -> Result<ClientConn, Err
 
 /// Shakes hands in TLS, for which there is the time of the whole handshake.
 #[cfg(feature = "tls")]
-async fn secure(line: TcpStream, url: &RtmpUrl, config: &Config) -> Result<tls::TlsLine, Error> {
+async fn secure(
+    line: TcpStream,
+    expiry: &mut Expiry,
+    url: &RtmpUrl,
+    config: &Config,
+) -> Result<tls::TlsLine, Error> {
     let connecting = tls::connect(line, url.host(), config.tls.as_ref());
-    match timeout(config.timeouts.handshake, connecting).await {
+    match expire(expiry, connecting).await {
         Ok(Ok(line)) => Ok(line),
         Ok(Err(source)) => Err(Error::Tls {
             host: url.host().to_owned(),
@@ -58,12 +64,12 @@ async fn secure(line: TcpStream, url: &RtmpUrl, config: &Config) -> Result<tls::
 
 /// Connects to the first address of the host that answers.
 async fn reach_host(url: &RtmpUrl, config: &Config) -> Result<TcpStream, Error> {
-    let deadline = Instant::now() + config.timeouts.dial;
+    let mut expiry = Expiry::since(Instant::now(), config.timeouts.dial);
     let unresolved = |source| Error::Resolve {
         host: url.host().to_owned(),
         source,
     };
-    let addresses: Vec<SocketAddr> = match timeout_at(deadline, lookup_host((url.host(), url.port()))).await {
+    let addresses: Vec<SocketAddr> = match expire(&mut expiry, lookup_host((url.host(), url.port()))).await {
         Ok(Ok(addresses)) => addresses.filter(|address| is_usable(*address, config)).collect(),
         Ok(Err(error)) => return Err(unresolved(error)),
         Err(_) => return Err(unresolved(io::ErrorKind::TimedOut.into())),
@@ -71,9 +77,14 @@ async fn reach_host(url: &RtmpUrl, config: &Config) -> Result<TcpStream, Error> 
     let mut failure = unresolved(io::ErrorKind::AddrNotAvailable.into());
     for (tried, &address) in addresses.iter().enumerate() {
         // An address that does not answer leaves time for those behind it.
-        let left = deadline.saturating_duration_since(Instant::now());
+        let now = Instant::now();
+        let left = if expiry.is_over(now) {
+            Duration::ZERO
+        } else {
+            expiry.at() - now
+        };
         let share = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-        let source = match timeout(share, reach(address, config)).await {
+        let source = match expire(&mut Expiry::since(now, share), reach(address, config)).await {
             Ok(Ok(line)) => return Ok(line),
             Ok(Err(source)) => source,
             Err(_) => io::ErrorKind::TimedOut.into(),
@@ -94,7 +105,8 @@ pub(crate) async fn dial_by(
     url: &RtmpUrl,
     config: &Config,
 ) -> Result<Box<dyn Line>, Error> {
-    let opened = timeout(config.timeouts.dial, connector.open(url.clone())).await;
+    let mut expiry = Expiry::since(Instant::now(), config.timeouts.dial);
+    let opened = expire(&mut expiry, connector.open(url.clone())).await;
     let source = match opened {
         Ok(Ok(line)) => return Ok(line),
         Ok(Err(source)) => source,
@@ -130,11 +142,17 @@ pub(crate) async fn open<Io>(io: Io, url: RtmpUrl, config: Config) -> Result<Cli
 where
     Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    open_since(Instant::now(), io, url, config).await
+    let expiry = Expiry::since(Instant::now(), config.timeouts.handshake);
+    open_until(expiry, io, url, config).await
 }
 
 /// The same when the time of the handshake is running already.
-async fn open_since<Io>(begun: Instant, mut io: Io, url: RtmpUrl, config: Config) -> Result<ClientConn, Error>
+async fn open_until<Io>(
+    mut expiry: Expiry,
+    mut io: Io,
+    url: RtmpUrl,
+    config: Config,
+) -> Result<ClientConn, Error>
 where
     Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -147,7 +165,7 @@ where
         machine.set_tap(move |direction, message| tap.see(direction, message));
     }
     let handshake = shake_hands(&mut io, &mut machine, epoch, url.host()).instrument(span.clone());
-    let input = match timeout_at(begun + config.timeouts.handshake, handshake).await {
+    let input = match expire(&mut expiry, handshake).await {
         Ok(done) => done?,
         Err(_) => {
             return Err(Error::Timeout {

@@ -200,6 +200,7 @@ mod dial;
 mod driver;
 mod error;
 mod event;
+mod expiry;
 mod health;
 mod one_call;
 mod open;

@@ -70,6 +70,7 @@
 
 pub mod chunk;
 pub mod conn;
+mod expiry;
 pub mod flv;
 pub mod handshake;
 mod limits;
@@ -77,6 +78,7 @@ pub mod message;
 mod timestamp;
 pub mod url;
 
+pub use expiry::Expiry;
 pub use limits::Limits;
 pub use message::{MediaKind, MediaMessage};
 pub use rtmp_amf as amf;

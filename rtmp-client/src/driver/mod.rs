@@ -37,6 +37,7 @@ pub(crate) use request::{NewStream, Outgoing, Receive, Reply, Request};
 
 use crate::config::Config;
 use crate::error::{CloseReason, Error, Operation, StreamEnd, StreamState};
+use crate::expiry::Expiry;
 use crate::shared::{Link, Shared};
 use crate::{ConnectionStatus, Timeouts};
 use calls::OwedAnswer;
@@ -89,8 +90,8 @@ pub(crate) struct Driver<Io> {
     /// Where in what is sent the last media end, see [`mark`](Self::mark).
     media_mark: u64,
     last_heard: Instant,
-    /// Since when a silent server is to answer a ping.
-    pinged_at: Option<Instant>,
+    /// The time that a silent server has left to say something, once it is asked for that by a ping.
+    silent: Option<Expiry>,
     sleep: Pin<Box<Sleep>>,
     requests: mpsc::Receiver<Request>,
 }
@@ -122,8 +123,8 @@ struct Line<Io> {
     /// The mark up to which the line keeps nothing in a buffer of its own.
     flushed: u64,
     needs_flush: bool,
-    /// Since when the line has taken nothing.
-    stalled_since: Option<Instant>,
+    /// The time of a write that makes no progress.
+    stalled: Option<Expiry>,
     /// The server has closed its side.
     is_at_end: bool,
     /// Writing failed; what the server has sent before may say why.
@@ -148,7 +149,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 written: 0,
                 flushed: 0,
                 needs_flush: false,
-                stalled_since: None,
+                stalled: None,
                 is_at_end: false,
                 write_failure: None,
             },
@@ -166,7 +167,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             farewells: Vec::new(),
             media_mark: 0,
             last_heard: now,
-            pinged_at: None,
+            silent: None,
             sleep: Box::pin(sleep_until(now + config.timeouts.ping.min(config.timeouts.idle))),
             requests: receiver,
             config,
@@ -369,7 +370,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
     /// The server is alive.
     fn heard(&mut self) {
         self.last_heard = Instant::now();
-        self.pinged_at = None;
+        self.silent = None;
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
@@ -386,7 +387,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                     self.line.written += count as u64;
                     self.shared.count_sent(count);
                     self.line.needs_flush = true;
-                    self.line.stalled_since = None;
+                    self.line.stalled = None;
                     moved = true;
                 }
                 Poll::Ready(Ok(0)) => {
@@ -394,7 +395,7 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 }
                 Poll::Ready(Err(error)) => self.line.write_failure = Some(io_failure(error)),
                 Poll::Pending => {
-                    self.line.stalled_since.get_or_insert_with(Instant::now);
+                    self.note_stalled();
                     break;
                 }
             }
@@ -420,15 +421,20 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 Poll::Ready(Ok(())) => {
                     self.line.needs_flush = false;
                     self.line.flushed = self.delivered();
-                    self.line.stalled_since = None;
+                    self.line.stalled = None;
                 }
                 Poll::Ready(Err(error)) => return Err(io_failure(error)),
-                Poll::Pending => {
-                    self.line.stalled_since.get_or_insert_with(Instant::now);
-                }
+                Poll::Pending => self.note_stalled(),
             }
         }
         Ok(moved)
+    }
+
+    /// The line takes nothing: from now on it has the time of a write.
+    fn note_stalled(&mut self) {
+        let write = self.config.timeouts.write;
+        let stalled = &mut self.line.stalled;
+        stalled.get_or_insert_with(|| Expiry::since(Instant::now(), write));
     }
 
     /// Shuts our side of the line when all is written, and ends when the server has closed its side.
@@ -442,14 +448,14 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
         let reason = reason.clone();
         match Pin::new(&mut self.line.io).poll_shutdown(cx) {
             Poll::Pending => {
-                self.line.stalled_since.get_or_insert_with(Instant::now);
+                self.note_stalled();
                 return Ok(false);
             }
             Poll::Ready(Ok(())) if !self.line.is_at_end => {}
             // Whether shutting succeeds does not matter any more: all was written.
             Poll::Ready(_) => return Err(reason),
         }
-        self.line.stalled_since = None;
+        self.line.stalled = None;
         let until = Instant::now() + self.config.timeouts.close;
         self.stage = Stage::Lingering { reason, until };
         Ok(true)
@@ -458,8 +464,8 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
     /// When a server that says nothing is asked whether it is still there or, behind that, given up.
     fn end_of_silence(&self) -> Instant {
         let Timeouts { ping, idle, .. } = self.config.timeouts;
-        match self.pinged_at {
-            Some(at) => at + idle.saturating_sub(ping),
+        match &self.silent {
+            Some(expiry) => expiry.at(),
             None => self.last_heard + ping.min(idle),
         }
     }
@@ -470,9 +476,8 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
             (_, true) => None,
             (_, false) => Some(self.end_of_silence()),
         };
-        let write = self.config.timeouts.write;
-        let stalled = self.line.stalled_since.map(|since| since + write);
-        let answers = self.waiting.iter().map(|waiting| waiting.deadline);
+        let stalled = self.line.stalled.map(|expiry| expiry.at());
+        let answers = self.waiting.iter().map(|waiting| waiting.expiry.at());
         answers.chain(silent).chain(stalled).min()
     }
 
@@ -499,10 +504,13 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
 
     fn expire(&mut self, now: Instant) -> Result<(), CloseReason> {
         let timeout = |operation, after| Err(CloseReason::Timeout { operation, after });
-        let Timeouts {
-            ping, idle, write, ..
-        } = self.config.timeouts;
-        if self.line.stalled_since.is_some_and(|since| since + write <= now) {
+        let Timeouts { idle, write, .. } = self.config.timeouts;
+        if self
+            .line
+            .stalled
+            .as_mut()
+            .is_some_and(|expiry| expiry.is_over(now))
+        {
             return timeout(Operation::Write, write);
         }
         if let Stage::Lingering { reason, until } = &self.stage {
@@ -512,19 +520,28 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
                 Ok(())
             };
         }
-        if !self.is_held && self.end_of_silence() <= now {
-            // Even if this process has stood still for longer, the server is asked first.
-            if ping >= idle || self.pinged_at.replace(now).is_some() {
-                return timeout(Operation::Listen, idle);
-            }
-            // The caller's ping that is under way will do.
-            if !self.is_ping_awaited()
-                && let Err(error) = self.send_ping()
-            {
-                debug!(%error, "no ping");
-            }
+        if !self.is_held && self.silent.is_none() && self.end_of_silence() <= now {
+            self.silent = Some(self.ask_for_life(now));
+        }
+        if !self.is_held && self.silent.as_mut().is_some_and(|expiry| expiry.is_over(now)) {
+            return timeout(Operation::Listen, idle);
         }
         self.expire_waiting(now)
+    }
+
+    /// Pings a silent server, if there is time for an answer, and says how long that may take.
+    fn ask_for_life(&mut self, now: Instant) -> Expiry {
+        let Timeouts { ping, idle, .. } = self.config.timeouts;
+        if ping >= idle {
+            return Expiry::since(self.last_heard, idle);
+        }
+        // The caller's ping that is under way will do.
+        if !self.is_ping_awaited()
+            && let Err(error) = self.send_ping()
+        {
+            debug!(%error, "no ping");
+        }
+        Expiry::since(now, idle - ping)
     }
 
     /// Tells everyone that it is over.

@@ -9,12 +9,13 @@ use tokio::time::Instant;
 
 use super::{Driver, NewStream, Reply};
 use crate::error::{CloseReason, Error, Operation};
+use crate::expiry::Expiry;
 use crate::playback::Intake;
 use crate::publisher::Feed;
 
 #[derive(Debug)]
 pub(super) struct Waiting {
-    pub(super) deadline: Instant,
+    pub(super) expiry: Expiry,
     answer: Awaited,
 }
 
@@ -119,8 +120,8 @@ impl Waiting {
 
 impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
     pub(super) fn wait_for(&mut self, answer: Awaited) {
-        let deadline = Instant::now() + self.config.timeouts.command;
-        self.waiting.push(Waiting { deadline, answer });
+        let expiry = Expiry::since(Instant::now(), self.config.timeouts.command);
+        self.waiting.push(Waiting { expiry, answer });
     }
 
     /// The first that waits for this answer.
@@ -159,7 +160,11 @@ impl<Io: AsyncRead + AsyncWrite + Send + Unpin> Driver<Io> {
     }
 
     pub(super) fn expire_waiting(&mut self, now: Instant) -> Result<(), CloseReason> {
-        while let Some(place) = self.waiting.iter().position(|waiting| waiting.deadline <= now) {
+        while let Some(place) = self
+            .waiting
+            .iter_mut()
+            .position(|waiting| waiting.expiry.is_over(now))
+        {
             let expired = self.waiting.remove(place).answer;
             let (operation, after) = (expired.operation(), self.config.timeouts.command);
             match &expired {

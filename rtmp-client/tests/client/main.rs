@@ -13,5 +13,6 @@ mod pressure;
 mod reconnecting;
 mod redirects;
 mod refusals;
+mod standstill;
 mod support;
 mod tcp;
