@@ -13,6 +13,7 @@ use crate::chunk::MAX_MESSAGE_LEN;
 /// | [`max_chunk_streams`](Self::max_chunk_streams) | 1024 | chunk streams in use | the connection ends: [`TooManyChunkStreams`] |
 /// | [`max_amf_depth`](Self::max_amf_depth) | 32 | containers inside one another in a command | the command is ignored: [`TooDeep`] |
 /// | [`max_amf_values`](Self::max_amf_values) | 65,536 | values of a command | the command is ignored: [`TooManyValues`] |
+/// | [`max_amf_values_before_connect`](Self::max_amf_values_before_connect) | 1024 | the same for a client that is not connected | the command is ignored: [`TooManyValues`] |
 /// | [`max_amf_expanded_len`](Self::max_amf_expanded_len) | 16 MiB | what AMF3 references of a command stand for | the command is ignored: [`TooLong`] |
 /// | [`max_streams`](Self::max_streams) | 32 | streams of a client | `_error`: [`TooManyStreams`] |
 /// | [`max_name_len`](Self::max_name_len) | 1024 | the name of an application or a stream, with its query | an error status: [`NameTooLong`] |
@@ -44,6 +45,7 @@ pub struct Limits {
     pub(crate) max_partial_bytes_before_media: usize,
     pub(crate) max_chunk_streams: usize,
     pub(crate) amf: rtmp_amf::Limits,
+    pub(crate) max_amf_values_before_connect: usize,
     pub(crate) max_streams: usize,
     pub(crate) max_name_len: usize,
 }
@@ -57,6 +59,7 @@ impl Default for Limits {
             max_partial_bytes_before_media: 1 << 20,
             max_chunk_streams: 1024,
             amf: rtmp_amf::Limits::default(),
+            max_amf_values_before_connect: 1024,
             max_streams: 32,
             max_name_len: 1024,
         }
@@ -117,6 +120,14 @@ impl Limits {
         self
     }
 
+    /// What [`max_amf_values`](Self::max_amf_values) is for a server until it has accepted `connect`, which it may keep as
+    /// long as the connection lasts. A value takes some fifty bytes of memory, and as little as one on the wire.
+    #[must_use]
+    pub fn max_amf_values_before_connect(mut self, count: usize) -> Self {
+        self.max_amf_values_before_connect = count;
+        self
+    }
+
     /// How many bytes the AMF3 references of a command may stand for ([`rtmp_amf::Limits::max_expanded_len`]).
     #[must_use]
     pub fn max_amf_expanded_len(mut self, bytes: usize) -> Self {
@@ -142,6 +153,12 @@ impl Limits {
     pub(crate) fn before_media(self) -> Self {
         self.max_partial_bytes(self.max_partial_bytes_before_media)
     }
+
+    /// The same for a client that is not connected yet.
+    pub(crate) fn before_connect(mut self) -> Self {
+        self.amf = self.amf.max_values(self.max_amf_values_before_connect);
+        self
+    }
 }
 
 #[cfg(test)]
@@ -158,6 +175,7 @@ mod tests {
             .max_chunk_streams(1024)
             .max_amf_depth(32)
             .max_amf_values(65_536)
+            .max_amf_values_before_connect(1024)
             .max_amf_expanded_len(16_777_216)
             .max_streams(32)
             .max_name_len(1024);

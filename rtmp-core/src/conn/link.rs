@@ -48,6 +48,8 @@ pub(super) struct Link {
     decoder: ChunkDecoder,
     outgoing: Outgoing,
     limits: Limits,
+    /// The peer is a client whose `connect` was not accepted yet.
+    awaits_connect: bool,
     /// The peer publishes or plays, or has done so.
     is_media_allowed: bool,
     /// Parts of an aggregate message that are not handed on yet.
@@ -92,6 +94,7 @@ impl Link {
             decoder: ChunkDecoder::new(limits.before_media()),
             outgoing: Outgoing::default(),
             limits,
+            awaits_connect: false,
             is_media_allowed: false,
             aggregate: None,
             sequence: 0,
@@ -148,6 +151,11 @@ impl Link {
         self.tap = Some(Tap(tap));
     }
 
+    /// Holds the peer to the limits of a client that is not connected, or no longer.
+    pub(super) fn set_awaits_connect(&mut self, awaits_connect: bool) {
+        self.awaits_connect = awaits_connect;
+    }
+
     /// Grants the peer the limits of one that publishes or plays.
     pub(super) fn allow_media(&mut self) {
         self.decoder.set_limits(self.limits);
@@ -182,7 +190,12 @@ impl Link {
             if let Some(Tap(tap)) = &mut self.tap {
                 tap(Direction::Received, &raw);
             }
-            let message = match Message::decode_with(raw, &self.limits) {
+            let limits = if self.awaits_connect {
+                &self.limits.before_connect()
+            } else {
+                &self.limits
+            };
+            let message = match Message::decode_with(raw, limits) {
                 Ok(message) => message,
                 Err(error @ MessageError::ShortBody { .. }) => return Err(ProtocolError::Message(error)),
                 Err(error) => return Ok(Some(Incoming::Undecodable(error))),

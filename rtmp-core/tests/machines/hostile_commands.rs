@@ -87,6 +87,23 @@ fn a_command_nested_too_deep_or_with_too_many_values_is_ignored() {
 }
 
 #[test]
+fn a_connect_that_would_be_much_to_keep_is_ignored() {
+    let with_values = |count| connect_to("live").with_argument(Value::StrictArray(vec![Value::Null; count]));
+    let mut server = Server::new(ServerConfig::default());
+    for count in [2000, 60_000] {
+        server.send(0, with_values(count));
+        assert_eq!(server.events(), ["ignored undecodable command"]);
+    }
+    server.send(0, with_values(1000));
+    assert_eq!(server.events(), ["connect live"]);
+    // What is not kept may have more.
+    let mut server = Server::connected();
+    let call = command("x", 0).with_argument(Value::StrictArray(vec![Value::Null; 60_000]));
+    server.send(0, call);
+    assert_eq!(server.events(), ["call x 0"]);
+}
+
+#[test]
 fn a_connect_without_a_usable_app_is_refused_and_the_connection_closed() {
     let mut connects: Vec<Command> = odd_values().into_iter().map(connect_to).collect();
     connects.extend(["", "/", "?token", "//?x"].map(connect_to));

@@ -39,6 +39,7 @@ impl ServerMachine {
         }
         self.send_connect_answer(transaction, reply.to_command())?;
         self.phase = Phase::Connected;
+        self.link.set_awaits_connect(false);
         Ok(())
     }
 

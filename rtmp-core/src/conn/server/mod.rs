@@ -172,8 +172,10 @@ impl ServerMachine {
     #[must_use]
     pub fn new(config: ServerConfig, now: Duration, fill_random: impl FnOnce(&mut [u8])) -> Self {
         let handshake = ServerHandshake::with_config(config.handshake, now.as_millis() as u32, fill_random);
+        let mut link = Link::new(config.limits);
+        link.set_awaits_connect(true);
         Self {
-            link: Link::new(config.limits),
+            link,
             config,
             phase: Phase::Handshake(Box::new(handshake)),
             streams: Streams::default(),
