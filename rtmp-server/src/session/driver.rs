@@ -24,6 +24,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{Span, debug, info_span, warn};
 
 use super::calls::PendingCalls;
+use super::log_budget::LogBudget;
 use super::outbound::{Direct, Filled, Outbound, OwnOutbound, Player};
 use crate::config::Tap;
 use crate::error::error_chain;
@@ -59,6 +60,7 @@ pub(super) struct Driver<T> {
     pub(super) playlist: Vec<Player>,
     /// How much the client wants to hold, as it said last.
     pub(super) buffer_length: Option<Duration>,
+    pub(super) log_budget: LogBudget,
     input: BytesMut,
     read_size: usize,
     begun: Instant,
@@ -158,6 +160,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             outbound,
             playlist: Vec::new(),
             buffer_length: None,
+            log_budget: LogBudget::new(now),
             input: BytesMut::new(),
             read_size: MIN_READ,
             begun: now,
@@ -547,7 +550,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         let reason = match &ending {
             Ending::Completed(_) | Ending::Ended => CloseReason::StreamEnded,
             Ending::Failed(failure) => {
-                warn!(parent: &self.span, "can not play on: {}", error_chain(failure.error.as_ref()));
+                if self.may_log() {
+                    warn!(parent: &self.span, "can not play on: {}", error_chain(failure.error.as_ref()));
+                }
                 CloseReason::SourceFailed(Arc::clone(&failure.error))
             }
         };

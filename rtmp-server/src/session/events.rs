@@ -81,6 +81,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         Ok(())
     }
 
+    /// Whether the client may still put a line into the log. Says how many were left out meanwhile.
+    pub(super) fn may_log(&mut self) -> bool {
+        let room = self.log_budget.take(Instant::now());
+        if let Some(left_out @ 1..) = room {
+            info!(parent: &self.span, left_out, "lines left out, the client asks for too much");
+        }
+        room.is_some()
+    }
+
     fn handle_media(&mut self, stream: MessageStreamId, message: &MediaMessage) {
         let Some(publication) = self
             .publications
@@ -162,12 +171,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         }
         let name = Shortened(request.stream_name());
         if let Some(status) = refusal {
-            info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "publish refused: {status}");
+            if self.may_log() {
+                info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "publish refused: {status}");
+            }
             self.machine.reject_publish(stream, &status).map_err(protocol)?;
             drop(sinks);
             return self.tell_agreed(&CloseReason::Refused).await;
         }
-        info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "publishing");
+        if self.may_log() {
+            info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "publishing");
+        }
         let info = StreamInfo::new(self.info.clone(), stream, request.stream_name(), request.query());
         self.publications.push(Publication { stream: info, sinks });
         self.agreed.publish = None;
@@ -280,7 +293,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 if let Some(config) = config {
                     source.configure(&config);
                 }
-                info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "playing");
+                if self.may_log() {
+                    info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "playing");
+                }
                 let stream =
                     StreamInfo::new(self.info.clone(), stream, request.stream_name(), request.query());
                 // A recording knows itself where to end, and that it can be sought from there.
@@ -298,7 +313,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             }
             (refusal, _) => {
                 let status = refusal.unwrap_or_else(not_found);
-                info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "play refused: {status}");
+                if self.may_log() {
+                    info!(parent: &self.span, app = %Shortened(self.info.app()), %name, "play refused: {status}");
+                }
                 Ok(Err(status))
             }
         }
@@ -503,7 +520,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         count: usize,
         reason: &CloseReason,
     ) -> Result<(), CloseReason> {
-        info!(parent: &self.span, name = %Shortened(stream.name()), "no longer publishing: {reason}");
+        if self.may_log() {
+            info!(parent: &self.span, name = %Shortened(stream.name()), "no longer publishing: {reason}");
+        }
         let limit = self.config.timeouts.verdict;
         let mut told = Ok(());
         for observer in self.observers.publish.iter().take(count) {
@@ -519,7 +538,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         count: usize,
         reason: &CloseReason,
     ) -> Result<(), CloseReason> {
-        info!(parent: &self.span, name = %Shortened(stream.name()), "no longer playing: {reason}");
+        if self.may_log() {
+            info!(parent: &self.span, name = %Shortened(stream.name()), "no longer playing: {reason}");
+        }
         let limit = self.config.timeouts.verdict;
         let mut told = Ok(());
         for observer in self.observers.play.iter().take(count) {

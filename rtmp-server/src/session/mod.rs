@@ -5,6 +5,7 @@ mod driver;
 mod events;
 mod fanout;
 mod follower;
+mod log_budget;
 #[cfg(all(test, shuttle))]
 mod model;
 mod outbound;

@@ -1,5 +1,8 @@
 //! Section 9: commands.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rtmp_amf::amf0::{Object, Value};
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::ClientEvent;
@@ -9,6 +12,7 @@ use rtmp_server::{ConnectObserver, Observers, SessionConfig, SessionInfo, Timeou
 use rtmp_tests::media::{frame, keyframe};
 use rtmp_tests::{Peer, Recorder, Target};
 use tokio::net::TcpStream;
+use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use crate::support::{COMMAND, Pair, SET_CHUNK_SIZE, goes_on, message, refused, text};
 
@@ -107,12 +111,12 @@ async fn h9_3_a_connect_without_a_usable_application_is_refused_and_closed() {
 }
 
 /// Lets nobody in but the healthy pair, which comes first.
-struct Doorman(std::sync::atomic::AtomicUsize);
+struct Doorman(AtomicUsize);
 
 #[async_trait::async_trait]
 impl ConnectObserver for Doorman {
     async fn on_connect(&self, _: &SessionInfo, _: &ConnectRequest) -> Verdict<ConnectReply> {
-        match self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+        match self.0.fetch_add(1, Ordering::Relaxed) {
             0 | 1 => Verdict::accept(),
             _ => Verdict::reject(StatusCode::ConnectInvalidApp, "not here"),
         }
@@ -408,5 +412,53 @@ async fn h9_19_receive_without_a_boolean_means_true() {
     goes_on(&mut pair.player).await;
     pair.relays(&[keyframe(0, 1), frame(40, 2)]).await;
     drop(pair);
+    target.unharmed().await;
+}
+
+/// Counts the lines that a log of the usual level has.
+#[derive(Clone, Default)]
+struct Lines(Arc<AtomicUsize>);
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO
+    }
+
+    fn event(&self, _: &Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[tokio::test]
+async fn h9_21_storms_of_requests_do_not_flood_the_log() {
+    let lines = Lines::default();
+    // The whole server runs on this thread.
+    let _here = tracing::subscriber::set_default(lines.clone());
+    let target = Target::start().await;
+    let mut attacker = target.connected().await;
+    let stream = attacker.create_stream().await;
+    for _ in 0..3000 {
+        // Played and given up again; then refused.
+        attacker
+            .say(stream, command("play", 0).with_argument("attack"))
+            .await;
+        attacker.say(stream, command("closeStream", 0)).await;
+        attacker
+            .say(stream, command("publish", 0).with_argument("healthy"))
+            .await;
+    }
+    goes_on(&mut attacker).await;
+    let count = lines.0.load(Ordering::Relaxed);
+    assert!((100..500).contains(&count), "{count} lines");
+    drop(attacker);
     target.unharmed().await;
 }
