@@ -168,6 +168,7 @@
 //! | chunk streams of a connection | 1024 | [`CloseReason::Protocol`] | [`Limits::max_chunk_streams`] |
 //! | values and depth of a command | 65,536 and 32 | ignored | [`Limits::max_amf_values`], [`Limits::max_amf_depth`] |
 //! | what AMF3 references of a command stand for | 16 MiB | ignored | [`Limits::max_amf_expanded_len`] |
+//! | values of a command until `connect` is accepted | 1024 | ignored | [`Limits::max_amf_values_before_connect`] |
 //! | streams of a connection | 32 | `_error` | [`Limits::max_streams`] |
 //! | a name with its query | 1024 bytes | `onStatus` of level error | [`Limits::max_name_len`] |
 //! | calls to a client that wait to be sent, or for their answers | 64 each | [`CallError::TooMany`] | |
@@ -260,6 +261,7 @@ mod timeouts;
 pub mod tls;
 mod verdict;
 #[cfg(feature = "files")]
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod vod;
 
 pub use calls::CallError;

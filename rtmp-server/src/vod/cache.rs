@@ -58,7 +58,8 @@ impl Cache {
         // Indexes grow after they are made, so all are weighed anew.
         let mut weight: usize = files.iter().map(|(_, info)| info.weight()).sum();
         while files.len() > MAX_FILES || (weight > MAX_WEIGHT && files.len() > 1) {
-            weight -= files.pop_front().map_or(0, |(_, info)| info.weight());
+            let freed = files.pop_front().map_or(0, |(_, info)| info.weight());
+            weight = weight.saturating_sub(freed);
         }
         info
     }

@@ -111,7 +111,7 @@ impl FlvInfo {
         let mut has_begun = false;
         while read < HEAD_LEN || (!has_begun && read < MAX_HEAD_LEN) {
             let len = fill(file, &mut buffer, BLOCK_LEN)?;
-            read += len as u64;
+            read = read.saturating_add(len as u64);
             loop {
                 let tag = if len == 0 {
                     decoder.decode_eof(&mut buffer)
@@ -161,10 +161,11 @@ impl FlvInfo {
 
     /// About what it takes in memory.
     pub(super) fn weight(&self) -> usize {
-        let entries =
-            self.written_index.len() + self.made_index.get().map_or(0, |index| index.entries().len());
+        let made = self.made_index.get().map_or(0, |index| index.entries().len());
+        let entries = self.written_index.len().saturating_add(made);
         let metadata = self.metadata.as_ref().map_or(0, |message| message.payload.len());
-        entries * size_of::<KeyframePosition>() + metadata + HEAD_WEIGHT
+        let entries = entries.saturating_mul(size_of::<KeyframePosition>());
+        entries.saturating_add(metadata).saturating_add(HEAD_WEIGHT)
     }
 
     /// Remembers a header.
@@ -189,7 +190,7 @@ impl FlvInfo {
             && tag.payload_len <= MAX_CONFIGURATION_LEN
             && !self.known().contains_key(&tag.offset)
         {
-            file.seek(SeekFrom::Start(tag.offset + TAG_HEADER_LEN))?;
+            file.seek(SeekFrom::Start(tag.offset.saturating_add(TAG_HEADER_LEN)))?;
             let mut payload = Vec::new();
             file.take(tag.payload_len as u64).read_to_end(&mut payload)?;
             let message = MediaMessage {
@@ -501,14 +502,14 @@ impl Window {
 /// Reads what there is, up to `len` bytes, behind what is in the buffer.
 fn fill(file: &mut File, buffer: &mut BytesMut, len: usize) -> io::Result<usize> {
     let held = buffer.len();
-    buffer.resize(held + len, 0);
+    buffer.resize(held.saturating_add(len), 0);
     let mut filled = held;
     let result = loop {
         match buffer.get_mut(filled..).map(|room| file.read(room)) {
-            Some(Ok(read @ 1..)) => filled += read,
+            Some(Ok(read @ 1..)) => filled = filled.saturating_add(read),
             Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             Some(Err(error)) => break Err(error),
-            Some(Ok(0)) | None => break Ok(filled - held),
+            Some(Ok(0)) | None => break Ok(filled.saturating_sub(held)),
         }
     };
     buffer.truncate(filled);

@@ -76,14 +76,14 @@ impl Pacing {
         } else if let Some(since) = self.paused.take()
             && let Some(begun) = &mut self.begun
         {
-            *begun += now.saturating_sub(since);
+            *begun = begun.saturating_add(now.saturating_sub(since));
         }
     }
 
     /// Whether the next message may be sent, and if so, counts it as sent.
     pub(super) fn take(&mut self, timestamp: Timestamp, now: Duration) -> Due {
         let begun = *self.begun.get_or_insert(now);
-        let sent = self.sent + self.step(timestamp);
+        let sent = self.sent.saturating_add(self.step(timestamp));
         let shown = now.saturating_sub(begun);
         if self.sent < shown {
             // It has run out of media, and shows what comes as it comes.
@@ -92,13 +92,13 @@ impl Pacing {
         }
         let ahead = sent.saturating_sub(shown);
         let limit = if self.is_full {
-            self.buffer - self.portion()
+            self.refill_at()
         } else {
             self.buffer
         };
         if ahead > limit && self.last.is_some() {
             self.is_full = true;
-            return Due::At(now + (ahead - (self.buffer - self.portion())));
+            return Due::At(now.saturating_add(ahead.saturating_sub(self.refill_at())));
         }
         self.is_full = false;
         self.sent = sent;
@@ -106,8 +106,10 @@ impl Pacing {
         Due::Now
     }
 
-    fn portion(&self) -> Duration {
-        (self.buffer / 2).min(MAX_PORTION)
+    /// What a player that is full holds yet when it gets more.
+    fn refill_at(&self) -> Duration {
+        let portion = self.buffer.checked_div(2).unwrap_or_default().min(MAX_PORTION);
+        self.buffer.saturating_sub(portion)
     }
 
     /// How much longer the player is busy with a message of this time than with the one before.

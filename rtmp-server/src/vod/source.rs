@@ -174,7 +174,8 @@ impl RecordedSource {
         // What was read before a seek is not wanted any more.
         if self.target.is_none() {
             self.is_end = block.is_end;
-            self.queue_len += block.messages.iter().map(weight).sum::<usize>();
+            let added = block.messages.iter().map(weight).sum();
+            self.queue_len = self.queue_len.saturating_add(added);
             self.queue.extend(block.messages);
         }
         Poll::Ready(Ok(()))
@@ -210,7 +211,8 @@ impl RecordedSource {
                 if has_media {
                     break;
                 }
-                self.timer = Some(Box::pin(tokio::time::sleep_until(self.begun + due)));
+                let wait = due.saturating_sub(self.begun.elapsed());
+                self.timer = Some(Box::pin(tokio::time::sleep(wait)));
                 let was_waiting = std::mem::replace(&mut self.is_waiting, true);
                 return (!was_waiting).then_some(SourceEvent::BufferEmpty);
             }
@@ -278,7 +280,7 @@ impl RecordedSource {
     }
 
     fn note(&mut self, message: &MediaMessage) {
-        self.played.bytes += message.payload.len() as u64;
+        self.played.bytes = self.played.bytes.saturating_add(message.payload.len() as u64);
         if message.is_coded_frames() {
             let first = *self.first.get_or_insert(message.timestamp);
             self.played.end = message.timestamp;
@@ -402,7 +404,7 @@ impl fmt::Debug for RecordedSource {
 
 /// Roughly what a message takes in memory.
 fn weight(message: &MediaMessage) -> usize {
-    message.payload.len() + size_of::<MediaMessage>()
+    message.payload.len().saturating_add(size_of::<MediaMessage>())
 }
 
 fn timestamp(position: Duration) -> Timestamp {

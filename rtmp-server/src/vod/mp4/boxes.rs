@@ -66,8 +66,8 @@ impl<'a> Mp4Box<'a> {
     pub(super) fn fields<T: Decode>(self) -> Result<(T, Boxes<'a>), Mp4Error> {
         let Content { mut bytes, offset } = self.content;
         let fields = T::decode(&mut bytes).map_err(|error| self.unreadable(error))?;
-        let read = self.content.bytes.len() - bytes.len();
-        let offset = offset + read as u64;
+        let read = self.content.bytes.len().saturating_sub(bytes.len());
+        let offset = offset.saturating_add(read as u64);
         Ok((fields, Boxes(Content { bytes, offset })))
     }
 
@@ -157,11 +157,11 @@ impl<'a> Iterator for Boxes<'a> {
             .map_or(bytes.len(), |len| len.min(bytes.len()));
         let content = Content {
             bytes: bytes.get(header_len..len)?,
-            offset: offset + header.len,
+            offset: offset.saturating_add(header.len),
         };
         self.0 = Content {
             bytes: bytes.get(len..)?,
-            offset: offset + len as u64,
+            offset: offset.saturating_add(len as u64),
         };
         Some(Mp4Box {
             name: header.name,

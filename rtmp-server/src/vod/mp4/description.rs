@@ -80,7 +80,7 @@ pub(super) fn read(file: &mut File, file_len: u64) -> Result<Vec<Described>, Vod
 
 /// The content of a box.
 fn content(file: &mut File, header: &Header, offset: u64, end: u64) -> Result<Vec<u8>, VodError> {
-    let len = end - offset;
+    let len = end.saturating_sub(offset);
     if len > MAX_DESCRIPTION_LEN {
         return Err(Mp4Error::BoxTooLong {
             name: header.name,
@@ -91,7 +91,7 @@ fn content(file: &mut File, header: &Header, offset: u64, end: u64) -> Result<Ve
         .into());
     }
     let mut content = Vec::new();
-    file.seek(SeekFrom::Start(offset + header.len))?;
+    file.seek(SeekFrom::Start(offset.saturating_add(header.len)))?;
     file.take(len.saturating_sub(header.len))
         .read_to_end(&mut content)?;
     Ok(content)
@@ -103,7 +103,7 @@ fn in_memory<'a>(header: &Header, offset: u64, content: &'a [u8]) -> Mp4Box<'a> 
         offset,
         content: Content {
             bytes: content,
-            offset: offset + header.len,
+            offset: offset.saturating_add(header.len),
         },
     }
 }

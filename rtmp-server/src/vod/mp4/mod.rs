@@ -168,7 +168,8 @@ impl Mp4Info {
     /// About what it takes in memory, in bytes.
     pub(super) fn weight(&self) -> usize {
         let frames = |track: &Option<Track>| track.as_ref().map_or(0, |track| track.frames.capacity());
-        (frames(&self.video) + frames(&self.audio)) * size_of::<Frame>()
+        let frames = frames(&self.video).saturating_add(frames(&self.audio));
+        frames.saturating_mul(size_of::<Frame>())
     }
 }
 

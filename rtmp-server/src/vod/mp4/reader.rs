@@ -49,7 +49,7 @@ impl Mp4Reader {
         let mut begin = position;
         self.video.next = 0;
         if let Some(video) = &self.info.video {
-            let shown = |frame: &Frame| i64::from(frame.time) + i64::from(frame.composition_time);
+            let shown = |frame: &Frame| i64::from(frame.time).saturating_add(frame.composition_time.into());
             let is_before = |frame: &Frame| shown(frame) <= i64::try_from(position).unwrap_or(i64::MAX);
             let found = video
                 .frames
@@ -113,10 +113,10 @@ impl Mp4Reader {
             };
             // A frame whose composition time does not fit can not be sent; the others can.
             if let Ok(message) = track.codec.frame(at, frame.composition_time, frame.is_sync, data) {
-                len += message.payload.len();
+                len = len.saturating_add(message.payload.len());
                 block.messages.push(message);
             }
-            cursor.next += 1;
+            cursor.next = cursor.next.saturating_add(1);
         }
         Ok(block)
     }
@@ -131,15 +131,17 @@ impl Cursor {
             .is_some_and(|at| self.run.len().checked_sub(at).is_some_and(|rest| rest >= len));
         if !has_it {
             let mut end = frame.offset.saturating_add(frame.len.into());
-            for next in frames.iter().skip(self.next + 1) {
-                if next.offset != end || end - frame.offset + u64::from(next.len) > RUN_LEN {
+            for next in frames.iter().skip(self.next.saturating_add(1)) {
+                let next_end = end.saturating_add(next.len.into());
+                if next.offset != end || next_end.saturating_sub(frame.offset) > RUN_LEN {
                     break;
                 }
-                end += u64::from(next.len);
+                end = next_end;
             }
             file.seek(SeekFrom::Start(frame.offset))?;
             self.run.clear();
-            file.take(end - frame.offset).read_to_end(&mut self.run)?;
+            file.take(end.saturating_sub(frame.offset))
+                .read_to_end(&mut self.run)?;
             self.run_offset = frame.offset;
         }
         let data = place(self.run_offset).and_then(|at| self.run.get(at..at.checked_add(len)?));

@@ -81,7 +81,7 @@ pub(super) fn from_tables(stbl: Boxes<'_>, room: &mut Room) -> Result<(Vec<Sampl
     for (start, count) in chunks(stbl)? {
         let mut offset = start;
         for len in sizes.by_ref().take(count) {
-            number += 1;
+            number = number.saturating_add(1);
             let is_sync = sync.as_mut().is_none_or(|sync| {
                 while sync.next_if(|next| *next < number).is_some() {}
                 sync.next_if_eq(&number).is_some()
