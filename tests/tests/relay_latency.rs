@@ -131,6 +131,45 @@ async fn a_client_begins_at_once_and_gets_what_follows_gathered() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn gathering_ends_at_half_of_what_a_player_may_be_behind() {
+    let relay = Relay::default();
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let start = Instant::now();
+    let for_ever = PlayerConfig::default().latency(Duration::MAX);
+    let long = watch(relay.play_with("live", "cam", for_ever), start);
+    let short = for_ever.max_lag(Duration::from_secs(1));
+    let short = watch(relay.play_with("live", "cam", short), start);
+    sleep(Duration::from_millis(1)).await;
+    let sent: Vec<_> = (0..12).map(|second| audio(1000 * second, 0)).collect();
+    send_all(&mut publisher, &sent, start).await;
+    drop(publisher);
+    for (received, rhythm) in [(long.await.unwrap(), 5000), (short.await.unwrap(), 500)] {
+        assert_eq!(received.len(), sent.len(), "nothing is left out");
+        let (_, first) = received[0];
+        assert!((rhythm..=rhythm + 3).contains(&first), "{first} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn gathering_ends_with_half_of_the_bytes_that_a_player_may_be_behind() {
+    let relay = Relay::default();
+    let mut publisher = relay.publish("live", "cam").unwrap();
+    let start = Instant::now();
+    let few = patient().max_lag_len(4000);
+    let player = watch(relay.play_with("live", "cam", few), start);
+    sleep(Duration::from_millis(1)).await;
+    // Each counts with 256 bytes more than it has.
+    let sent: Vec<_> = (1..=20).map(|number| audio(10 * number, 0)).collect();
+    send_all(&mut publisher, &sent, start).await;
+    drop(publisher);
+    let received = player.await.unwrap();
+    assert_eq!(received.len(), sent.len(), "nothing is left out");
+    let times: Vec<_> = received.iter().map(|&(_, time)| time).collect();
+    let woken = times.chunk_by(|a, b| a == b).count();
+    assert!(times[0] < 100 && woken >= 3, "{times:?}");
+}
+
 #[test]
 fn without_a_clock_nothing_is_gathered() {
     let relay = Relay::new(RelayConfig::default().latency(LATENCY));

@@ -270,7 +270,11 @@ impl RelayConfig {
 
     /// For how long messages are gathered before they are sent to players; by default each is sent at once. Fewer and
     /// larger writes cost less: gathering for a third of a second takes a fifth of the CPU time. What a player begins
-    /// with is sent at once all the same. It should be well below [`max_lag`](Self::max_lag).
+    /// with is sent at once all the same.
+    ///
+    /// Whatever the time, gathering ends at half of [`max_lag`](Self::max_lag), which is 5 s by default, and when half of
+    /// [`max_lag_len`](Self::max_lag_len) has come, or half of [`max_history_len`](Self::max_history_len) if that is less: so
+    /// no player is too slow for this alone.
     #[must_use]
     pub fn latency(mut self, time: Duration) -> Self {
         self.latency = time;
@@ -344,15 +348,21 @@ impl PlayerConfig {
         self
     }
 
-    /// For how long its messages are gathered, see [`RelayConfig::latency`]. Players with the same time share a timer.
+    /// For how long its messages are gathered, up to half of what it may be behind, see [`RelayConfig::latency`]. Players
+    /// with the same time share a timer.
     #[must_use]
     pub fn latency(mut self, time: Duration) -> Self {
         self.latency = Some(time);
         self
     }
 
-    pub(super) fn latency_in(&self, config: &RelayConfig) -> Duration {
-        self.latency.unwrap_or(config.latency)
+    /// How much is gathered for it before it is woken: half of what it may lag, or it would be too slow by its own wish.
+    pub(super) fn gathers(&self, config: &RelayConfig) -> Lag {
+        let Lag { time, len } = self.lag_limit(config).max;
+        Lag {
+            time: self.latency.unwrap_or(config.latency).min(time / 2),
+            len: len.min(config.max_history_len as u64) / 2,
+        }
     }
 
     /// How far the player may lag.

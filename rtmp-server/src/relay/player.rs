@@ -62,8 +62,8 @@ pub(super) struct Player {
     limit: LagLimit,
     /// How old the keyframe may be that it begins at.
     join_within: Option<Duration>,
-    /// For how long its messages are gathered.
-    latency: Duration,
+    /// How much is gathered for it at a time.
+    gathers: Lag,
     /// Its place among those for whom the history keeps more than for all.
     patient: Option<PatientId>,
     /// The publisher may have to wait for it. One further down a playlist takes nothing before its turn, and that may
@@ -145,7 +145,7 @@ impl Player {
             stream,
             limit: registry.config.lag_limit(),
             join_within: None,
-            latency: Duration::ZERO,
+            gathers: Lag::default(),
             patient: None,
             may_hold: false,
             next: 0,
@@ -175,7 +175,7 @@ impl Player {
         let common = &self.registry.config;
         self.limit = config.lag_limit(common);
         self.join_within = config.join_limit(common);
-        self.latency = config.latency_in(common);
+        self.gathers = config.gathers(common);
         let stream = Arc::clone(&self.stream);
         let mut state = stream.lock();
         if !self.has_begun {
@@ -239,7 +239,9 @@ impl Player {
             None => true,
         };
         if sleeps && !self.begin_to_follow(&mut state, outlet) {
-            state.sleepers.sleep(&mut self.sleep, self.latency, cx.waker());
+            state
+                .sleepers
+                .sleep(&mut self.sleep, self.next, self.gathers, cx.waker());
         }
         drop(state);
         wake(released);
@@ -266,7 +268,7 @@ impl Player {
         let is_in_step =
             self.has_begun && self.has_all(state) && self.owes_configuration_from.is_none() && !self.paused;
         let gets_all = self.wants_audio && self.wants_video && self.plays.is_none();
-        if !is_in_step || !gets_all || self.patient.is_some() || !self.latency.is_zero() {
+        if !is_in_step || !gets_all || self.patient.is_some() || !self.gathers.time.is_zero() {
             return false;
         }
         let place = Place {

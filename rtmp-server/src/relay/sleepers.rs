@@ -1,7 +1,8 @@
 //! Players that wait for the next message.
 //!
 //! Most are woken by it. Those whose messages are gathered for a while are woken together, by one timer of the stream
-//! for each such time: the first message behind the last wake-up sets it, so none is ever left lying.
+//! for each such time: the first message behind the last wake-up sets it, so none is ever left lying. If too much comes
+//! meanwhile, that wakes them before it.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -14,6 +15,8 @@ use tokio::runtime::Handle;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::Lag;
+use super::history::History;
 use super::stream::LiveStream;
 
 /// All that wait.
@@ -34,6 +37,9 @@ struct Round {
     wakers: Vec<Option<Waker>>,
     /// Places that were left.
     free: Vec<usize>,
+    /// The first message that one of them has not got, and how many bytes may gather from there on.
+    from: u64,
+    max_len: u64,
     /// Wakes them, if they are not woken at once and something has come.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -47,8 +53,9 @@ pub(super) struct SleepPlace {
 }
 
 impl Sleepers {
-    /// Puts a player among the sleepers, once a round.
-    pub(super) fn sleep(&mut self, place: &mut SleepPlace, latency: Duration, waker: &Waker) {
+    /// Puts a player among the sleepers, once a round. It has got everything before `next`, and so much is gathered for it.
+    pub(super) fn sleep(&mut self, place: &mut SleepPlace, next: u64, gathers: Lag, waker: &Waker) {
+        let latency = gathers.time;
         if let Some(known) = self.waker(*place) {
             known.clone_from(waker);
             return;
@@ -63,6 +70,8 @@ impl Sleepers {
             };
             &mut self.patient.entry(latency).or_insert_with(begin)
         };
+        round.from = round.from.min(next);
+        round.max_len = round.max_len.min(gathers.len);
         *place = SleepPlace {
             latency,
             round: Some(round.number),
@@ -81,8 +90,13 @@ impl Sleepers {
     }
 
     /// Something has come. Those that are to be woken at once are swapped for the empty `spare`; for the others the
-    /// timer runs from now on.
-    pub(super) fn note_media(&mut self, spare: &mut Vec<Option<Waker>>, stream: &Arc<LiveStream>) {
+    /// timer runs from now on, unless enough has been gathered for them.
+    pub(super) fn note_media(
+        &mut self,
+        spare: &mut Vec<Option<Waker>>,
+        stream: &Arc<LiveStream>,
+        history: &History,
+    ) {
         self.rounds += 1;
         self.prompt.number = self.rounds;
         self.prompt.free.clear();
@@ -97,6 +111,14 @@ impl Sleepers {
             }
             return;
         }
+        self.patient.retain(|_, round| {
+            let gathered = history.lag(round.from.max(history.first()));
+            let is_enough = gathered.len > round.max_len;
+            if is_enough {
+                spare.append(&mut round.wakers);
+            }
+            !is_enough
+        });
         for (&latency, round) in &mut self.patient {
             if round.timer.is_none() {
                 let waker = Waker::from(Arc::new(Alarm(Arc::downgrade(stream))));
@@ -137,6 +159,8 @@ impl Round {
     fn of(number: u64) -> Self {
         Self {
             number,
+            from: u64::MAX,
+            max_len: u64::MAX,
             ..Self::default()
         }
     }

@@ -37,11 +37,12 @@ impl LiveStream {
     /// Wakes the players that wait, or sees to it that they are woken in time. The list of sleepers is handed back and
     /// forth, so that waking allocates nothing once it has grown. Returns whether the publisher has to wait for some.
     pub(super) fn wake(self: &Arc<Self>, spare: &mut Vec<Option<Waker>>) -> bool {
-        let mut state = self.lock();
-        state.sleepers.note_media(spare, self);
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        state.sleepers.note_media(spare, self, &state.history);
         let due = state.take_due();
         let must_wait = state.readers.hold(&state.history);
-        drop(state);
+        drop(guard);
         due.serve(self);
         for sleeper in spare.drain(..).flatten() {
             sleeper.wake();
