@@ -54,6 +54,10 @@ async fn play_and_leave() {
     let server = RunningServer::start(Observers::new().relay(relay.clone())).await;
     let mut publisher = relay.publish("live", "cam").unwrap();
     publisher.send(keyframe(0, 1));
+    let mut staying = [server.peer("live").await, server.peer("live").await];
+    for player in &mut staying {
+        player.play("cam").await.unwrap();
+    }
     for _ in 0..100 {
         let player = async {
             let mut player = server.peer("live").await;

@@ -1,7 +1,8 @@
 //! Players that have all there is, and get everything that comes.
 //!
 //! They need not be asked one by one: those that wait at the same place get the same. So the fan-out takes what is new
-//! from the history once for many of them, and puts those that have it all back here.
+//! from the history once for many of them, and puts those that have it all back here. They come and go in bands, so that
+//! nothing is done for each of them; and one that leaves is found without looking at all others.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -32,20 +33,35 @@ pub(crate) struct Place {
 
 /// Those that wait at the end of the history.
 #[derive(Debug, Default)]
-pub(super) struct Followers(Vec<Group>);
+pub(super) struct Followers {
+    groups: Vec<Group>,
+    /// Numbers the bands.
+    last_band: u64,
+    /// Counts those that have left, wherever they were.
+    departures: u64,
+}
 
 /// Those that wait at the same place, for the same server.
 struct Group {
     fanout: Arc<Fanout>,
     place: Place,
-    followers: VecDeque<Follower>,
+    /// All but the last are more than half full, or there is but one.
+    bands: Vec<Band>,
+}
+
+/// Followers that are served in one turn of the fan-out.
+pub(crate) struct Band {
+    id: u64,
+    pub(crate) followers: Vec<Follower>,
 }
 
 /// Followers for which there is something new.
 pub(crate) struct Round {
     pub(crate) stream: Arc<LiveStream>,
     pub(crate) place: Place,
-    pub(crate) followers: VecDeque<Follower>,
+    /// How many had left when they were taken from the stream.
+    pub(crate) departures: u64,
+    pub(crate) bands: VecDeque<Band>,
 }
 
 /// What is new behind a place, as much as goes into one write.
@@ -55,33 +71,81 @@ pub(crate) struct Share {
     pub(crate) len: usize,
 }
 
+impl Band {
+    /// Some 200 microseconds of writing.
+    pub(crate) const MAX_LEN: usize = 64;
+
+    /// Takes in those of another one.
+    fn join(&mut self, mut other: Self) {
+        for follower in &other.followers {
+            follower.enter(self.id);
+        }
+        self.followers.append(&mut other.followers);
+    }
+
+    fn len(&self) -> usize {
+        self.followers.len()
+    }
+}
+
+impl Group {
+    /// Adds a band, or those that are in it. The smallest comes last.
+    fn add(&mut self, band: Band) {
+        match self.bands.last_mut() {
+            Some(last) if last.len() + band.len() <= Band::MAX_LEN => last.join(band),
+            Some(last) if last.len() < band.len() => {
+                let smallest = mem::replace(last, band);
+                self.bands.push(smallest);
+            }
+            _ => self.bands.push(band),
+        }
+    }
+
+    /// Takes one away, if its band is here.
+    fn remove(&mut self, cursor: &Arc<Cursor>) {
+        let Some(place) = self.bands.iter().position(|band| band.id == cursor.band()) else {
+            return;
+        };
+        let mut band = self.bands.remove(place);
+        band.followers.retain(|follower| !follower.is_at(cursor));
+        if band.len() > Band::MAX_LEN / 2 {
+            self.bands.insert(place, band);
+        } else if !band.followers.is_empty() {
+            self.add(band);
+        }
+    }
+}
+
 impl Followers {
-    pub(super) fn add(
-        &mut self,
-        fanout: &Arc<Fanout>,
-        place: Place,
-        followers: impl IntoIterator<Item = Follower>,
-    ) {
+    /// Adds one that comes.
+    pub(super) fn add(&mut self, fanout: &Arc<Fanout>, place: Place, follower: Follower) {
+        self.last_band += 1;
+        let id = self.last_band;
+        follower.enter(id);
+        let followers = vec![follower];
+        self.add_band(fanout, place, Band { id, followers });
+    }
+
+    fn add_band(&mut self, fanout: &Arc<Fanout>, place: Place, band: Band) {
         let is_same = |group: &&mut Group| group.place == place && Arc::ptr_eq(&group.fanout, fanout);
-        match self.0.iter_mut().find(is_same) {
-            Some(group) => group.followers.extend(followers),
-            None => self.0.push(Group {
+        match self.groups.iter_mut().find(is_same) {
+            Some(group) => group.add(band),
+            None => self.groups.push(Group {
                 fanout: Arc::clone(fanout),
                 place,
-                followers: followers.into_iter().collect(),
+                bands: vec![band],
             }),
         }
     }
 
-    /// Takes away one that leaves: what waits keeps the memory of its connection.
+    /// Takes away one that leaves: what waits keeps the memory of its connection. If its band is on its way through the
+    /// fan-out it is taken away when that comes back.
     pub(super) fn remove(&mut self, cursor: &Arc<Cursor>) {
-        for group in &mut self.0 {
-            let is_this = |follower: &Follower| follower.is_at(cursor);
-            if let Some(place) = group.followers.iter().position(is_this) {
-                group.followers.swap_remove_back(place);
-            }
+        self.departures += 1;
+        for group in &mut self.groups {
+            group.remove(cursor);
         }
-        self.0.retain(|group| !group.followers.is_empty());
+        self.groups.retain(|group| !group.bands.is_empty());
     }
 }
 
@@ -89,26 +153,25 @@ impl fmt::Debug for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Group")
             .field("place", &self.place)
-            .field("followers", &self.followers.len())
+            .field("bands", &self.bands.len())
             .finish_non_exhaustive()
     }
 }
 
 /// Hands groups over to the fan-outs that serve them, outside of all locks.
-pub(super) struct Due(Vec<Group>);
+pub(super) struct Due {
+    groups: Vec<Group>,
+    departures: u64,
+}
 
 impl Due {
     pub(super) fn serve(self, stream: &Arc<LiveStream>) {
-        for Group {
-            fanout,
-            place,
-            followers,
-        } in self.0
-        {
+        for Group { fanout, place, bands } in self.groups {
             fanout.push_round(Round {
                 stream: Arc::clone(stream),
                 place,
-                followers,
+                departures: self.departures,
+                bands: bands.into(),
             });
         }
     }
@@ -122,11 +185,14 @@ impl StreamState {
 
     /// Takes the followers for which there is something new.
     pub(super) fn take_due(&mut self) -> Due {
-        let (rest, due) = mem::take(&mut self.followers.0)
+        let (rest, groups) = mem::take(&mut self.followers.groups)
             .into_iter()
             .partition(|group| self.is_all(group.place.next, group.place.epoch));
-        self.followers.0 = rest;
-        Due(due)
+        self.followers.groups = rest;
+        Due {
+            groups,
+            departures: self.followers.departures,
+        }
     }
 }
 
@@ -162,27 +228,97 @@ impl LiveStream {
         is_something.then_some(Place { next, ..place })
     }
 
-    /// Lets followers wait at a place, unless there is something new for them already.
+    /// Lets a band wait at a place, unless there is something new for it already. So many had left when it was taken.
     pub(crate) fn wait(
         self: &Arc<Self>,
         fanout: &Arc<Fanout>,
         place: Place,
-        followers: &mut Vec<Follower>,
+        mut band: Band,
+        departures: u64,
     ) -> Option<Round> {
         let mut state = self.lock();
-        followers.retain(|follower| !follower.has_left());
-        if followers.is_empty() {
+        if state.followers.departures != departures {
+            band.followers.retain(|follower| !follower.has_left());
+        }
+        if band.followers.is_empty() {
             return None;
         }
         if state.is_all(place.next, place.epoch) {
-            state.followers.add(fanout, place, followers.drain(..));
+            state.followers.add_band(fanout, place, band);
             return None;
         }
+        let departures = state.followers.departures;
         drop(state);
         Some(Round {
             stream: Arc::clone(self),
             place,
-            followers: followers.drain(..).collect(),
+            departures,
+            bands: [band].into(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bands_stay_few_and_who_leaves_is_found_in_its_own() {
+        let fanout = Arc::<Fanout>::default();
+        let place = Place {
+            next: 0,
+            epoch: 0,
+            has_keyframe: true,
+            max_lag: Lag::default(),
+        };
+        let mut followers = Followers::default();
+        let mut cursors = Vec::new();
+        let mut random = 1_u64;
+        for step in 0..4000 {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let index = (random >> 33) as usize;
+            // More come at first, and then more leave.
+            if index % 8 < if step < 2000 { 6 } else { 2 } {
+                let (follower, cursor) = Follower::without_connection();
+                followers.add(&fanout, place, follower);
+                cursors.push(cursor);
+            } else if !cursors.is_empty() {
+                let cursor = cursors.swap_remove(index / 8 % cursors.len());
+                followers.remove(&cursor);
+                assert_eq!(Arc::strong_count(&cursor), 1, "it waits nowhere");
+            }
+            let bands: Vec<_> = followers.groups.iter().flat_map(|group| &group.bands).collect();
+            assert_eq!(bands.iter().map(|band| band.len()).sum::<usize>(), cursors.len());
+            let most = 2 * cursors.len() / Band::MAX_LEN + 1;
+            assert!(bands.len() <= most, "{} bands of {}", bands.len(), cursors.len());
+            assert!(bands.iter().all(|band| (1..=Band::MAX_LEN).contains(&band.len())));
+        }
+    }
+
+    #[test]
+    fn who_leaves_while_its_band_is_served_does_not_come_back() {
+        let fanout = Arc::<Fanout>::default();
+        let stream = Arc::<LiveStream>::default();
+        let place = Place {
+            next: 0,
+            epoch: 0,
+            has_keyframe: true,
+            max_lag: Lag::default(),
+        };
+        let (leaves, left) = Follower::without_connection();
+        let (stays, stayed) = Follower::without_connection();
+        let band = Band {
+            id: 1,
+            followers: vec![leaves, stays],
+        };
+        left.leave();
+        stream.lock().followers.remove(&left);
+        // Nobody publishes, so they have to be asked.
+        let round = stream.wait(&fanout, place, band, 0).expect("a round");
+        assert_eq!(Arc::strong_count(&left), 1);
+        assert_eq!(Arc::strong_count(&stayed), 2);
+        assert_eq!((round.departures, round.bands.len()), (1, 1));
     }
 }

@@ -98,7 +98,7 @@ use rtmp_core::{MediaMessage, Timestamp};
 
 pub use clock::BackwardTime;
 pub use config::{Handover, PlayerConfig, RelayConfig, TakeOver, Unplayable};
-pub(crate) use followers::{Place, Round, Share};
+pub(crate) use followers::{Band, Place, Round, Share};
 pub use overview::{StreamOverview, Track};
 use player::Player;
 pub use player::RelayPlayer;

@@ -279,7 +279,7 @@ impl Player {
         };
         let cursor = self.cursor.get_or_insert_default();
         match outlet.follow(self.registry.config.chunk_size, cursor, place.next) {
-            Some(Following::Newly(fanout, follower)) => state.followers.add(fanout, place, [follower]),
+            Some(Following::Newly(fanout, follower)) => state.followers.add(fanout, place, follower),
             Some(Following::Already) => {}
             None => return false,
         }

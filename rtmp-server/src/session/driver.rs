@@ -235,7 +235,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 
     /// Handles what has been read, until it needs more or the client has to read first.
     async fn handle_events(&mut self) -> Result<(), CloseReason> {
-        self.outbound.lock().begin_work();
+        drop(self.outbound.begin_work());
         let now = self.begun.elapsed();
         while let Some(event) = self.machine.poll_event(&mut self.input, now).map_err(protocol)? {
             self.handle_event(event).await?;
@@ -371,8 +371,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<Woken, CloseReason>> {
         let outbound = self.outbound.share();
         let media_waker = outbound.waker(cx.waker());
-        let mut state = outbound.lock();
-        state.begin_work();
+        let mut state = outbound.begin_work();
         state.form = WireForm::of(&self.machine);
         let mut has_all = false;
         loop {
@@ -395,7 +394,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             if state.outbox.is_empty() && self.machine.output().is_empty() {
                 if has_all {
                     state.outbox.shrink();
-                    state.end_work();
+                    outbound.end_work(&mut state);
                 } else {
                     // A source with more to say than to send; others have their turn first.
                     cx.waker().wake_by_ref();
@@ -588,8 +587,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             // Fails only for streams that have ended; these need no word.
             let _ = self.machine.end_publish(publication.stream.id(), &unpublished);
         }
-        let mut outbound = self.outbound.lock();
-        outbound.begin_work();
+        let outbound = self.outbound.begin_work();
         for player in &outbound.players {
             let _ = self.machine.end_play(player.stream.id());
         }

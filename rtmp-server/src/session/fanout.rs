@@ -22,11 +22,11 @@ use super::follower::Follower;
 use super::outbound::Outbound;
 use super::outbox::Outbox;
 use crate::Batch;
-use crate::relay::{LiveStream, Place, Round, Share};
+use crate::relay::{Band, LiveStream, Place, Round, Share};
 use crate::sync::{Mutex, MutexGuard};
 
-/// Clients that are served in one turn, some 200 microseconds of writing.
-const TURN: usize = 64;
+/// Clients that are served in one turn.
+const TURN: usize = Band::MAX_LEN;
 
 /// Clients whose memory is fetched at a time; a write leaves little of it in the caches.
 const GROUP: usize = 16;
@@ -46,7 +46,12 @@ enum Waiting {
 /// What a worker has to do next.
 enum Turn {
     Each,
-    Together(Arc<LiveStream>, Place),
+    Together {
+        stream: Arc<LiveStream>,
+        place: Place,
+        departures: u64,
+        band: Band,
+    },
 }
 
 /// What is written to many followers.
@@ -73,7 +78,6 @@ impl SharedWrite<'_> {
 #[derive(Default)]
 struct Worker {
     each: Vec<Arc<Outbound>>,
-    followers: Vec<Follower>,
     spare: Outbox,
     share: Share,
 }
@@ -106,9 +110,14 @@ impl Fanout {
         loop {
             match self.take_turn(&mut worker) {
                 Some(Turn::Each) => worker.serve_each(),
-                Some(Turn::Together(stream, place)) => {
-                    if let Some(reached) = worker.serve_together(&stream, place)
-                        && let Some(round) = stream.wait(&self, reached, &mut worker.followers)
+                Some(Turn::Together {
+                    stream,
+                    place,
+                    departures,
+                    mut band,
+                }) => {
+                    if let Some(reached) = worker.serve_together(&stream, place, &mut band)
+                        && let Some(round) = stream.wait(&self, reached, band, departures)
                     {
                         self.push_round(round);
                     }
@@ -132,10 +141,13 @@ impl Fanout {
                     turn = Some(Turn::Each);
                 }
                 Some(Waiting::Round(mut round)) if turn.is_none() => {
-                    let count = round.followers.len().min(TURN);
-                    worker.followers.extend(round.followers.drain(..count));
-                    turn = Some(Turn::Together(Arc::clone(&round.stream), round.place));
-                    if !round.followers.is_empty() {
+                    turn = round.bands.pop_front().map(|band| Turn::Together {
+                        stream: Arc::clone(&round.stream),
+                        place: round.place,
+                        departures: round.departures,
+                        band,
+                    });
+                    if !round.bands.is_empty() {
                         waiting.push_front(Waiting::Round(round));
                     }
                     break;
@@ -186,13 +198,9 @@ impl Worker {
     }
 
     /// Writes what is new to followers at one place. Leaves those that have it all, and returns how far they are.
-    fn serve_together(&mut self, stream: &LiveStream, place: Place) -> Option<Place> {
-        let Self {
-            followers,
-            spare,
-            share,
-            ..
-        } = self;
+    fn serve_together(&mut self, stream: &LiveStream, place: Place, band: &mut Band) -> Option<Place> {
+        let Self { spare, share, .. } = self;
+        let followers = &mut band.followers;
         let Some(reached) = stream.share(place, share) else {
             for Follower { outbound, cursor } in followers.drain(..) {
                 cursor.unlist();
@@ -213,14 +221,14 @@ impl Worker {
         let mut has_all = [false; TURN];
         for (group, has_all) in followers.chunks(GROUP).zip(has_all.chunks_mut(GROUP)) {
             for follower in group {
-                follower.touch();
+                follower.outbound.touch();
             }
             for (Follower { outbound, cursor }, has_all) in group.iter().zip(has_all) {
                 *has_all = outbound.write_share(cursor, place.next, &write, spare);
             }
         }
         let mut has_all = has_all.iter();
-        followers.retain(|_| has_all.next().is_some_and(|&has_all| has_all));
+        followers.retain(|_| has_all.next() == Some(&true));
         share.pieces.clear();
         Some(reached)
     }

@@ -1,21 +1,23 @@
 //! A player that is given what is new without being asked.
 //!
 //! A source that has given everything, and gives its player all that comes as it comes, may let the player follow: from
-//! then on the [`Fanout`] writes to it what is new, which it takes from the stream once for many players. Both agree by a
-//! [`Cursor`] on how far the player has got. The source takes over again as soon as the session asks it for media.
+//! then on the [`Fanout`] writes to it what is new, which it takes from the stream once for many players. A [`Cursor`] tells
+//! the source how far the player has got when the session asks it for media again.
 
-use std::hint::black_box;
 use std::sync::Arc;
 
 use super::fanout::Fanout;
 use super::outbound::Outbound;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// How far a player has got. Whoever gives it media moves it, under the lock of its connection.
+/// How far a player has got, and where it waits. Not looked at while it follows: that would be one more piece of memory
+/// for each player and message.
 #[derive(Debug, Default)]
 pub(crate) struct Cursor {
-    /// The number of the next message.
+    /// The number of the next message, as of when it began or ceased to follow.
     next: AtomicU64,
+    /// The [`Band`](crate::relay::Band) in which it is listed. Kept under the lock of the stream.
+    band: AtomicU64,
     /// It waits in its stream, or is on its way through the fan-out: no more than once.
     is_listed: AtomicBool,
     /// Its source is gone. Set under the lock of the stream.
@@ -52,6 +54,10 @@ impl Cursor {
         self.next.store(next, Ordering::Relaxed);
     }
 
+    pub(crate) fn band(&self) -> u64 {
+        self.band.load(Ordering::Relaxed)
+    }
+
     pub(super) fn unlist(&self) {
         self.is_listed.store(false, Ordering::Release);
     }
@@ -71,10 +77,8 @@ impl Cursor {
 }
 
 impl Follower {
-    /// Looks at what a write needs, so that the processor fetches it for several at the same time.
-    pub(super) fn touch(&self) {
-        black_box(self.cursor.next());
-        self.outbound.touch();
+    pub(crate) fn enter(&self, band: u64) {
+        self.cursor.band.store(band, Ordering::Relaxed);
     }
 
     pub(crate) fn is_at(&self, cursor: &Arc<Cursor>) -> bool {
@@ -83,6 +87,21 @@ impl Follower {
 
     pub(crate) fn has_left(&self) -> bool {
         self.cursor.has_left()
+    }
+}
+
+#[cfg(test)]
+impl Follower {
+    /// One whose connection is not there, and its cursor.
+    pub(crate) fn without_connection() -> (Self, Arc<Cursor>) {
+        let info = crate::SessionInfo::new(None);
+        let outbound = Arc::new(Outbound::new(None, info, tracing::Span::none()));
+        let cursor = Arc::<Cursor>::default();
+        let follower = Self {
+            outbound,
+            cursor: Arc::clone(&cursor),
+        };
+        (follower, cursor)
     }
 }
 

@@ -66,24 +66,38 @@ pub(super) struct Direct {
 }
 
 /// Where media wait for the client. A source that has media wakes it, not the task.
+///
+/// What a message to a follower needs stands first and fits one line of the processor's cache: when its turn comes again, the
+/// writes to all others have driven it out.
+#[repr(C, align(64))]
 pub(super) struct Outbound {
-    state: Mutex<State>,
+    /// Locked before `state`, but by the task when it gives its turn away.
+    writer: Mutex<Writer>,
+    direct: Option<Direct>,
+    info: SessionInfo,
     /// It waits in the fan-out.
     is_queued: AtomicBool,
-    direct: Option<Direct>,
+    state: Mutex<State>,
     /// Wakes the session's task.
     task: AtomicWaker,
-    info: SessionInfo,
     span: Span,
+}
+
+/// Who writes to the client.
+enum Writer {
+    /// The session's task.
+    Task,
+    /// The task has nothing to do but to wait, so the fan-out may ask the sources, and write.
+    Fanout,
+    /// It may write what is next for a player that follows without asking its source.
+    Follower { cursor: Arc<Cursor>, next: u64 },
 }
 
 pub(super) struct State {
     pub(super) players: Vec<Player>,
     pub(super) outbox: Outbox,
     pub(super) form: WireForm,
-    /// The task has nothing to do but to wait, so the fan-out may write.
-    is_idle: bool,
-    /// The player that follows, since its source was last asked.
+    /// The player that is to follow, since its source was last asked.
     follows: Option<Arc<Cursor>>,
     /// What a source has said to the fan-out, for the task to act upon.
     event: Option<(MessageStreamId, SourceEvent)>,
@@ -107,19 +121,19 @@ pub(super) enum Filled {
 impl Outbound {
     pub(super) fn new(direct: Option<Direct>, info: SessionInfo, span: Span) -> Self {
         Self {
+            writer: Mutex::new(Writer::Task),
+            direct,
+            info,
+            is_queued: AtomicBool::new(false),
             state: Mutex::new(State {
                 players: Vec::new(),
                 outbox: Outbox::default(),
                 form: WireForm::default(),
-                is_idle: false,
                 follows: None,
                 event: None,
                 has_panicked: false,
             }),
-            is_queued: AtomicBool::new(false),
-            direct,
             task: AtomicWaker::new(),
-            info,
             span,
         }
     }
@@ -127,6 +141,20 @@ impl Outbound {
     /// Locked for some writes that do not wait, and never across an await.
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The task has something to do, and what it sends comes first.
+    pub(super) fn begin_work(&self) -> MutexGuard<'_, State> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.take_back();
+        drop(writer);
+        self.lock()
+    }
+
+    /// The task waits, and has written everything.
+    pub(super) fn end_work(&self, state: &mut State) {
+        // Whoever holds this lock sees that it is the task's turn, and does not wait for the state.
+        *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = state.next_writer();
     }
 
     /// What sources wake from the turn of the session's task on.
@@ -212,13 +240,12 @@ impl Outbound {
         filled
     }
 
-    /// Looks at what [`write_now`](Self::write_now) needs. Between writes the processor would wait for the memory of
-    /// one client after the other; several of these it fetches at the same time.
+    /// Looks at what a write needs. Between writes the processor would wait for the memory of one client after the other;
+    /// several of these it fetches at the same time.
     pub(super) fn touch(&self) {
-        black_box(self.is_queued.load(Ordering::Relaxed));
         black_box(self.info.counters().bytes_sent());
         if let Some(Direct { socket, .. }) = &self.direct {
-            black_box(socket.is_writable());
+            socket.touch();
         }
     }
 
@@ -227,31 +254,25 @@ impl Outbound {
     pub(super) fn write_now(self: Arc<Self>, spare: &mut Outbox) {
         // From here on whoever wakes queues it up anew.
         self.is_queued.swap(false, Ordering::AcqRel);
-        let mut state = match self.state.try_lock() {
-            Ok(state) => state,
-            Err(TryLockError::Poisoned(error)) => error.into_inner(),
-            // The task is at it.
-            Err(TryLockError::WouldBlock) => return self.task.wake(),
-        };
-        let Some(Direct { socket, .. }) = self.direct.as_ref().filter(|_| state.is_idle) else {
+        let Some((mut writer, Direct { socket, .. })) = self.try_writer().zip(self.direct.as_ref()) else {
             return self.task.wake();
         };
+        if matches!(*writer, Writer::Task) {
+            return self.task.wake();
+        }
+        writer.take_back();
+        let mut state = self.lock();
         let state = &mut *state;
         mem::swap(&mut state.outbox, spare);
         let waker = Waker::from(Arc::clone(&self));
         let filled = catch_unwind(AssertUnwindSafe(|| self.fill(state, &waker)));
+        let mut has_all = false;
         match filled {
-            Ok(Filled::All) => {}
+            Ok(Filled::All) => has_all = true,
             // The task finds out about the rest by itself.
-            Ok(Filled::Some | Filled::TakeOver(_) | Filled::NoTakeOver(_)) => state.is_idle = false,
-            Ok(Filled::Event(stream, event)) => {
-                state.event = Some((stream, event));
-                state.is_idle = false;
-            }
-            Ok(Filled::Panicked) | Err(_) => {
-                state.has_panicked = true;
-                state.is_idle = false;
-            }
+            Ok(Filled::Some | Filled::TakeOver(_) | Filled::NoTakeOver(_)) => {}
+            Ok(Filled::Event(stream, event)) => state.event = Some((stream, event)),
+            Ok(Filled::Panicked) | Err(_) => state.has_panicked = true,
         }
         if !state.outbox.is_empty()
             // What went wrong the task finds out by itself.
@@ -262,9 +283,11 @@ impl Outbound {
         if state.outbox.is_empty() {
             mem::swap(&mut state.outbox, spare);
         } else {
-            state.is_idle = false;
+            has_all = false;
         }
-        if !state.is_idle {
+        if has_all {
+            *writer = state.next_writer();
+        } else {
             self.task.wake();
         }
     }
@@ -273,44 +296,55 @@ impl Outbound {
     /// following.
     pub(super) fn write_share(
         self: &Arc<Self>,
-        cursor: &Arc<Cursor>,
+        follower: &Arc<Cursor>,
         from: u64,
         share: &SharedWrite<'_>,
         spare: &mut Outbox,
     ) -> bool {
-        let mut state = match self.state.try_lock() {
-            Ok(state) => state,
-            Err(TryLockError::Poisoned(error)) => error.into_inner(),
-            // The task is at it.
-            Err(TryLockError::WouldBlock) => {
-                cursor.unlist();
-                self.task.wake();
+        let mut writer = self.try_writer();
+        let next = match writer.as_deref_mut() {
+            Some(Writer::Follower { cursor, next }) if Arc::ptr_eq(cursor, follower) && *next == from => next,
+            _ => {
+                drop(writer);
+                follower.unlist();
+                Arc::clone(self).write_now(spare);
                 return false;
             }
         };
-        let follows = state.follows.as_ref().is_some_and(|of| Arc::ptr_eq(of, cursor));
-        let Some(Direct { socket, .. }) = self
-            .direct
-            .as_ref()
-            .filter(|_| state.is_idle && follows && cursor.next() == from)
-        else {
-            cursor.unlist();
-            drop(state);
-            Arc::clone(self).write_now(spare);
-            return false;
-        };
+        *next = share.reached;
+        let socket = self.direct.as_ref().map(|direct| &direct.socket);
         // What went wrong the task finds out by itself.
-        let written = share.try_write(socket).unwrap_or(0);
+        let written = socket.map_or(0, |socket| share.try_write(socket).unwrap_or(0));
         self.info.counters().count_sent(written);
-        cursor.move_to(share.reached);
         if written == share.len {
             return true;
         }
-        cursor.unlist();
-        state.outbox.put_rest(share.pieces, written);
-        state.is_idle = false;
+        follower.unlist();
+        self.lock().outbox.put_rest(share.pieces, written);
+        if let Some(writer) = &mut writer {
+            writer.take_back();
+        }
+        drop(writer);
         self.task.wake();
         false
+    }
+
+    /// `None` if another thread is at it.
+    fn try_writer(&self) -> Option<MutexGuard<'_, Writer>> {
+        match self.writer.try_lock() {
+            Ok(writer) => Some(writer),
+            Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+impl Writer {
+    /// From here on the task writes. A player's source learns how far it has got.
+    fn take_back(&mut self) {
+        if let Self::Follower { cursor, next } = mem::replace(self, Self::Task) {
+            cursor.move_to(next);
+        }
     }
 }
 
@@ -325,14 +359,15 @@ impl Wake for Outbound {
 }
 
 impl State {
-    /// The task has something to do, and what it sends comes first.
-    pub(super) fn begin_work(&mut self) {
-        self.is_idle = false;
-    }
-
-    /// The task waits, and has written everything.
-    pub(super) fn end_work(&mut self) {
-        self.is_idle = true;
+    /// Who writes while the task waits.
+    fn next_writer(&mut self) -> Writer {
+        match self.follows.take() {
+            Some(cursor) => Writer::Follower {
+                next: cursor.next(),
+                cursor,
+            },
+            None => Writer::Fanout,
+        }
     }
 
     /// Takes a player away, and what was not begun of its media: what is played next on this stream must not begin with
@@ -406,6 +441,10 @@ impl OwnOutbound {
 
     pub(super) fn share(&self) -> Arc<Outbound> {
         Arc::clone(&self.0)
+    }
+
+    pub(super) fn begin_work(&self) -> MutexGuard<'_, State> {
+        self.0.begin_work()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

@@ -1,12 +1,15 @@
 //! A TCP connection that is written to from two places.
 
+use std::hint::black_box;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+#[cfg(target_os = "linux")]
+use rustix::net::{SendAncillaryBuffer, SendFlags};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -25,17 +28,20 @@ pub(super) fn split(socket: TcpStream) -> (WaitingEnd, DirectEnd) {
 
 impl DirectEnd {
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
+        send(self.socket(), bytes)
     }
 
     pub(super) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(slices)
+        send_vectored(self.socket(), slices)
     }
 
-    /// Whether the socket is thought to take something. No system call.
-    pub(super) fn is_writable(&self) -> bool {
-        let socket: &TcpStream = self.0.as_ref();
-        socket.try_io(Interest::WRITABLE, || Ok(())).is_ok()
+    /// Looks at what a write needs.
+    pub(super) fn touch(&self) {
+        black_box(SockRef::from(self.socket()));
+    }
+
+    fn socket(&self) -> &TcpStream {
+        self.0.as_ref()
     }
 
     /// Closes the connection once the other end is gone too.
@@ -46,10 +52,37 @@ impl DirectEnd {
 
     /// Ends the connection even if this end stays.
     pub(super) fn cut_off(&self) {
-        let socket: &TcpStream = self.0.as_ref();
         // It fails if the client has ended it before.
-        let _ = SockRef::from(socket).shutdown(Shutdown::Both);
+        let _ = SockRef::from(self.socket()).shutdown(Shutdown::Both);
     }
+}
+
+/// Past tokio's note of whether the socket is ready, which is one more piece of memory to wait for, and past the C library's
+/// care for threads that are cancelled. If the socket takes nothing, the task finds that out and waits.
+#[cfg(target_os = "linux")]
+fn send(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?)
+}
+
+#[cfg(target_os = "linux")]
+fn send_vectored(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    let mut control = SendAncillaryBuffer::default();
+    Ok(rustix::net::sendmsg(
+        socket,
+        slices,
+        &mut control,
+        SendFlags::NOSIGNAL,
+    )?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    socket.try_write(bytes)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_vectored(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    socket.try_write_vectored(slices)
 }
 
 impl WaitingEnd {
