@@ -1,11 +1,9 @@
 //! Messages that carry their number, what was sent of them, and whether a player can decode what it has got.
 
-use std::collections::HashMap;
-
 use rtmp_core::{MediaKind, MediaMessage, Timestamp};
 
 /// What a message is to a decoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Metadata,
     VideoHeader,
@@ -57,6 +55,33 @@ impl Role {
     }
 }
 
+/// The newest header of each kind, by number.
+#[derive(Clone, Copy, Debug, Default)]
+struct Headers {
+    metadata: Option<u32>,
+    video: Option<u32>,
+    audio: Option<u32>,
+}
+
+impl Headers {
+    fn note(&mut self, role: Role, number: u32) {
+        match role {
+            Role::Metadata => self.metadata = Some(number),
+            Role::VideoHeader => self.video = Some(number),
+            Role::AudioHeader => self.audio = Some(number),
+            Role::Keyframe | Role::Inter | Role::Audio => {}
+        }
+    }
+
+    /// The one that a frame is decoded with.
+    fn decoder(self, role: Role) -> Option<u32> {
+        match role {
+            Role::Audio => self.audio,
+            _ => self.video,
+        }
+    }
+}
+
 /// What was sent, in the order of its numbers.
 #[derive(Debug)]
 pub struct Sent {
@@ -64,8 +89,8 @@ pub struct Sent {
     pub role: Role,
     /// The message.
     pub message: MediaMessage,
-    /// The newest header of each kind that its feed had sent before.
-    headers: HashMap<Role, u32>,
+    /// What its feed had sent before.
+    headers: Headers,
     /// The frame before it in its feed; `None` if a keyframe has yet to come.
     pub frame_before: Option<u32>,
 }
@@ -75,7 +100,7 @@ pub struct Sent {
 pub struct Feed<T> {
     /// What sends for it.
     pub handle: T,
-    headers: HashMap<Role, u32>,
+    headers: Headers,
     frame: Option<u32>,
 }
 
@@ -84,7 +109,7 @@ impl<T> Feed<T> {
     pub fn new(handle: T) -> Self {
         Self {
             handle,
-            headers: HashMap::new(),
+            headers: Headers::default(),
             frame: None,
         }
     }
@@ -97,12 +122,10 @@ impl<T> Feed<T> {
         log.push(Sent {
             role,
             message: message.clone(),
-            headers: self.headers.clone(),
+            headers: self.headers,
             frame_before,
         });
-        if role.is_header() {
-            self.headers.insert(role, number);
-        }
+        self.headers.note(role, number);
         if role == Role::Keyframe || (role == Role::Inter && self.frame.is_some()) {
             self.frame = Some(number);
         }
@@ -113,7 +136,7 @@ impl<T> Feed<T> {
 /// What a player has got.
 #[derive(Debug, Default)]
 pub struct Seen {
-    headers: HashMap<Role, u32>,
+    headers: Headers,
     /// The numbers of all messages that are no headers.
     pub numbers: Vec<u32>,
     /// The newest frame of video.
@@ -134,26 +157,19 @@ impl Seen {
             (sent.message.kind, &sent.message.payload)
         );
         if sent.role.is_header() {
-            self.headers.insert(sent.role, number);
+            self.headers.note(sent.role, number);
             return;
         }
         let newest = self.numbers.last();
         assert!(newest < Some(&number), "{number} comes behind {newest:?}");
         self.numbers.push(number);
-        let needed = match sent.role {
-            Role::Audio => Role::AudioHeader,
-            _ => Role::VideoHeader,
-        };
-        let (have, needed) = (self.headers.get(&needed), sent.headers.get(&needed));
+        let (have, needed) = (self.headers.decoder(sent.role), sent.headers.decoder(sent.role));
         assert!(
             needed.is_none() || have == needed,
             "{number} needs {needed:?}, the player has {have:?}"
         );
         // Who joins at an earlier keyframe gets the newest metadata.
-        let (have, needed) = (
-            self.headers.get(&Role::Metadata),
-            sent.headers.get(&Role::Metadata),
-        );
+        let (have, needed) = (self.headers.metadata, sent.headers.metadata);
         assert!(
             have >= needed,
             "{number} needs metadata {needed:?}, the player has {have:?}"

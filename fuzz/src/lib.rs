@@ -4,6 +4,7 @@
 
 mod chunk_model;
 mod film;
+mod paused;
 mod peer;
 mod reads;
 mod script;

@@ -1,6 +1,6 @@
 //! A player asks for a recording, and the file holds anything: it gets what there is, and then an end.
 
-use std::io::Write;
+use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,11 +15,12 @@ use rtmp_server::vod::{Recording, VodError};
 use rtmp_server::{
     CloseReason, Observers, PlayGrant, PlayObserver, SessionConfig, SessionInfo, StreamInfo, Verdict,
 };
-use tokio::runtime::{Builder, Handle};
+use tempfile::NamedTempFile;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::codec::Decoder;
 
+use crate::paused;
 use crate::peer::Peer;
 
 /// What is looked at of a recording that does not end soon.
@@ -196,7 +197,11 @@ async fn play(recording: Recording, settings: &[u8; SETTINGS_LEN], file: &[u8]) 
     }
     let fault = film.fault.lock().expect("nobody panics").take();
     assert_eq!(fault, None);
-    assert_eq!(Handle::current().metrics().num_alive_tasks(), 0, "a task is left");
+}
+
+thread_local! {
+    /// Holds one file after the other.
+    static FILE: NamedTempFile = NamedTempFile::new().expect("a temporary file");
 }
 
 /// Runs the target once.
@@ -204,16 +209,13 @@ pub fn run(data: &[u8]) {
     let Some((settings, bytes)) = data.split_first_chunk::<SETTINGS_LEN>() else {
         return;
     };
-    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
-    file.write_all(bytes).expect("room for a file");
-    let runtime = Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build();
-    runtime.expect("a runtime").block_on(async {
-        match Recording::open(file.path()).await {
-            Ok(recording) => play(recording, settings, bytes).await,
-            Err(error) => assert!(!matches!(error, VodError::Stopped), "opening panics"),
-        }
+    FILE.with(|file| {
+        fs::write(file, bytes).expect("room for a file");
+        paused::run(async {
+            match Recording::open(file.path()).await {
+                Ok(recording) => play(recording, settings, bytes).await,
+                Err(error) => assert!(!matches!(error, VodError::Stopped), "opening panics"),
+            }
+        });
     });
 }

@@ -14,11 +14,11 @@ use rtmp_server::relay::{Handover, RelayConfig, SlowPlayers};
 use rtmp_server::{
     CloseReason, Observers, PublishGrant, PublishObserver, Relay, SessionConfig, SessionInfo, Verdict,
 };
-use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::film::{Feed, Role, Seen, Sent};
+use crate::paused;
 use crate::peer::Peer;
 use crate::script::Script;
 
@@ -43,6 +43,9 @@ const MAX_STREAM_LEN: u64 = (MAX_HISTORY_LEN + 2 * MAX_MESSAGE_LEN + 256 + 2000)
 
 /// What does not end by itself while a target takes its time.
 const LONG: Duration = Duration::from_secs(1 << 24);
+
+/// How long who behaves takes at most to read and to answer; less than the server waits for.
+const MAX_STEP: Duration = Duration::from_secs(9);
 
 /// Lets nobody but one session publish [`NAME`].
 #[derive(Clone, Debug, Default)]
@@ -159,15 +162,13 @@ impl World {
         let (op, arg) = (script.byte()?, script.byte()?);
         let place = usize::from(arg) % MAX_OTHERS;
         match (op % 16, &mut self.others[place]) {
+            // What somebody is going to send changes nothing yet.
+            (2 | 3, Some(other)) => return other.prepare(script),
+            (4, Some(other)) => return other.tamper(script.byte()?, script.byte()?),
+            (8, Some(other)) => return other.command(op / 16, script.byte()?),
+            (0, Some(_)) | (1..=8, None) => return Some(()),
             (0, None) => self.open(place, arg / 3).await,
             (1, _) => self.others[place] = None,
-            (2 | 3, Some(other)) => {
-                std::mem::swap(script.encoder(), &mut other.encoder);
-                let step = script.step(&mut other.peer.outbox);
-                std::mem::swap(script.encoder(), &mut other.encoder);
-                step?;
-            }
-            (4, Some(other)) => tamper(other, script.byte()?, script.byte()?),
             (5, Some(other)) => {
                 other.peer.send(usize::from(op / 16) * 8 + 1);
             }
@@ -175,14 +176,12 @@ impl World {
                 other.peer.send(usize::MAX);
             }
             (7, Some(other)) => other.reads = !other.reads,
-            (8, Some(other)) => command(&mut other.peer, op / 16, script.byte()?),
             (9, _) => {
                 self.wait(Duration::from_millis(u64::from(arg) * u64::from(arg)))
                     .await
             }
             (10, _) if arg.is_multiple_of(4) => self.change_publisher().await,
             (10, _) if arg % 4 == 1 => self.change_player().await,
-            (0..=8, _) => {}
             _ => self.send(
                 Role::ALL[usize::from(op / 16) % Role::ALL.len()],
                 usize::from(arg) * 4,
@@ -285,7 +284,7 @@ impl World {
     /// Lets time pass; who behaves answers pings meanwhile.
     async fn wait(&mut self, mut time: Duration) {
         while !time.is_zero() {
-            let step = time.min(Duration::from_secs(5));
+            let step = time.min(MAX_STEP);
             time -= step;
             sleep(step).await;
             self.settle().await;
@@ -376,7 +375,6 @@ impl World {
             .await
             .expect("sessions end with their connections");
         assert_eq!(self.relay.stream_count(), 0, "a stream that nobody uses is kept");
-        assert_eq!(Handle::current().metrics().num_alive_tasks(), 0, "a task is left");
     }
 }
 
@@ -424,6 +422,63 @@ impl Player {
     }
 }
 
+impl Other {
+    /// Puts what the script says into the outbox.
+    fn prepare(&mut self, script: &mut Script<'_>) -> Option<()> {
+        std::mem::swap(script.encoder(), &mut self.encoder);
+        let step = script.step(&mut self.peer.outbox);
+        std::mem::swap(script.encoder(), &mut self.encoder);
+        step.map(drop)
+    }
+
+    /// Changes what waits to be sent.
+    fn tamper(&mut self, place: u8, what: u8) -> Option<()> {
+        let outbox = &mut self.peer.outbox;
+        let place = usize::from(place) * (outbox.len() / 256 + 1);
+        if place < outbox.len() {
+            match what % 8 {
+                0 => outbox.truncate(place),
+                1 => drop(outbox.split_to(place)),
+                2 => {
+                    let copy = outbox[place..].to_vec();
+                    outbox.extend_from_slice(&copy[..copy.len().min(500)]);
+                }
+                _ => outbox[place] ^= what | 1,
+            }
+        }
+        Some(())
+    }
+
+    /// Says what a client can say; what it can not say now is no matter.
+    fn command(&mut self, what: u8, value: u8) -> Option<()> {
+        let stream = MessageStreamId::new(u32::from(value % 4));
+        let name = if value & 0x80 == 0 { OTHER } else { NAME };
+        let machine = self.peer.machine();
+        if !machine.is_connected() {
+            if machine.is_handshake_done() && !machine.is_closed() && value & 1 == 0 {
+                let _ = machine.connect(&Default::default(), APP, "rtmp://localhost/");
+            }
+        } else {
+            let role = Role::ALL[usize::from(value / 4) % Role::ALL.len()];
+            let _ = match what {
+                0 => machine.create_stream().map(drop),
+                1 => machine.publish(stream, &PublishRequest::new(name, PublishKind::Live)),
+                2 => machine.play(stream, &PlayRequest::new(name)),
+                3 => machine.pause(stream, value & 0x40 == 0, Duration::ZERO),
+                4 => machine.seek(stream, Duration::from_millis(value.into())),
+                5 => machine.receive_audio(stream, value & 0x40 == 0),
+                6 => machine.receive_video(stream, value & 0x40 == 0),
+                7 => machine.close_stream(stream),
+                8 => machine.delete_stream(stream),
+                9 => machine.close(),
+                _ => machine.send_media(stream, &role.message(value.into(), usize::from(value) * 16)),
+            };
+        }
+        self.peer.collect();
+        Some(())
+    }
+}
+
 fn play(peer: &mut Peer, stream: MessageStreamId, name: &str) {
     peer.machine()
         .play(stream, &PlayRequest::new(name))
@@ -437,62 +492,12 @@ fn publish(peer: &mut Peer, stream: MessageStreamId, name: &str) {
         .expect("the stream is free");
 }
 
-/// Changes what waits to be sent.
-fn tamper(other: &mut Other, place: u8, what: u8) {
-    let outbox = &mut other.peer.outbox;
-    let place = usize::from(place) * (outbox.len() / 256 + 1);
-    if place >= outbox.len() {
-        return;
-    }
-    match what % 8 {
-        0 => outbox.truncate(place),
-        1 => drop(outbox.split_to(place)),
-        2 => {
-            let copy = outbox[place..].to_vec();
-            outbox.extend_from_slice(&copy[..copy.len().min(500)]);
-        }
-        _ => outbox[place] ^= what | 1,
-    }
-}
-
-/// Does what a client can do; what it can not do now is no matter.
-fn command(peer: &mut Peer, what: u8, value: u8) {
-    let stream = MessageStreamId::new(u32::from(value % 4));
-    let name = if value & 0x80 == 0 { OTHER } else { NAME };
-    let machine = peer.machine();
-    if !machine.is_connected() {
-        if machine.is_handshake_done() && !machine.is_closed() && value & 1 == 0 {
-            let _ = machine.connect(&Default::default(), APP, "rtmp://localhost/");
-        }
-    } else {
-        let role = Role::ALL[usize::from(value / 4) % Role::ALL.len()];
-        let _ = match what {
-            0 => machine.create_stream().map(drop),
-            1 => machine.publish(stream, &PublishRequest::new(name, PublishKind::Live)),
-            2 => machine.play(stream, &PlayRequest::new(name)),
-            3 => machine.pause(stream, value & 0x40 == 0, Duration::ZERO),
-            4 => machine.seek(stream, Duration::from_millis(value.into())),
-            5 => machine.receive_audio(stream, value & 0x40 == 0),
-            6 => machine.receive_video(stream, value & 0x40 == 0),
-            7 => machine.close_stream(stream),
-            8 => machine.delete_stream(stream),
-            9 => machine.close(),
-            _ => machine.send_media(stream, &role.message(value.into(), usize::from(value) * 16)),
-        };
-    }
-    peer.collect();
-}
-
 /// Runs the target once.
 pub fn run(data: &[u8]) {
     let Some((&choice, rest)) = data.split_first() else {
         return;
     };
-    let runtime = Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build();
-    runtime.expect("a runtime").block_on(async {
+    paused::run(async {
         let mut world = World::new(choice);
         world.change_publisher().await;
         world.change_player().await;
