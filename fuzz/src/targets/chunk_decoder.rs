@@ -9,12 +9,20 @@ use tokio_util::codec::Decoder;
 use crate::chunk_model::{self, Limits};
 
 /// Small enough to be exceeded by small inputs.
-const SMALL: Limits =
-    Limits { message_len: 2000, partial_messages: 4, partial_bytes: 3000, chunk_streams: 8 };
+const SMALL: Limits = Limits {
+    message_len: 2000,
+    partial_messages: 4,
+    partial_bytes: 3000,
+    chunk_streams: 8,
+};
 
 /// Large enough for the messages that are not copied.
-const LARGE: Limits =
-    Limits { message_len: 10 << 20, partial_messages: 64, partial_bytes: 16 << 20, chunk_streams: 1024 };
+const LARGE: Limits = Limits {
+    message_len: 10 << 20,
+    partial_messages: 64,
+    partial_bytes: 16 << 20,
+    chunk_streams: 1024,
+};
 
 /// A header has 18 bytes at most.
 const MAX_HEADER_LEN: usize = 18;
@@ -28,7 +36,11 @@ fn decode<'a>(limits: Limits, reads: impl Iterator<Item = &'a [u8]>) -> Outcome 
     let mut decoder = ChunkDecoder::new(limits.into());
     let mut buffer = BytesMut::new();
     let mut messages = Vec::new();
-    let max_kept = if limits.message_len < 4096 { MAX_HEADER_LEN } else { MAX_SHARED_LEN };
+    let max_kept = if limits.message_len < 4096 {
+        MAX_HEADER_LEN
+    } else {
+        MAX_SHARED_LEN
+    };
     for read in reads {
         buffer.extend_from_slice(read);
         loop {
@@ -38,7 +50,11 @@ fn decode<'a>(limits: Limits, reads: impl Iterator<Item = &'a [u8]>) -> Outcome 
                 Err(error) => return (messages, Err(format!("{error:?}"))),
             }
         }
-        assert!(buffer.len() < max_kept, "{} bytes kept in the buffer", buffer.len());
+        assert!(
+            buffer.len() < max_kept,
+            "{} bytes kept in the buffer",
+            buffer.len()
+        );
     }
     (messages, Ok(()))
 }
@@ -57,7 +73,17 @@ pub fn run(data: &[u8]) {
         return;
     };
     let messages = check(SMALL, seed, bytes);
-    assert!(messages.iter().all(|message| message.payload.len() <= SMALL.message_len));
-    assert!(messages.iter().map(|message| message.payload.len()).sum::<usize>() <= bytes.len());
+    assert!(
+        messages
+            .iter()
+            .all(|message| message.payload.len() <= SMALL.message_len)
+    );
+    assert!(
+        messages
+            .iter()
+            .map(|message| message.payload.len())
+            .sum::<usize>()
+            <= bytes.len()
+    );
     assert!(check(LARGE, seed, bytes).starts_with(&messages));
 }

@@ -4,13 +4,13 @@
 use std::iter;
 use std::time::Duration;
 
+use crate::script::{Script, Step};
 use bytes::{Bytes, BytesMut};
 use rtmp_core::chunk::{ChunkDecoder, MessageStreamId};
 use rtmp_core::conn::{ClientConfig, ClientEvent, ClientMachine};
 use rtmp_core::handshake::ServerHandshake;
 use rtmp_core::message::{ConnectRequest, Message, PlayRequest, PublishRequest, TransactionId};
 use rtmp_core::{MediaMessage, Timestamp};
-use crate::script::{Script, Step};
 use tokio_util::codec::Decoder;
 
 /// A call of 14 bytes gets an empty `_result` of 22; `connect` may be answered with a window.

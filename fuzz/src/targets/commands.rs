@@ -6,7 +6,8 @@ use bytes::Bytes;
 use rtmp_core::Timestamp;
 use rtmp_core::chunk::{ChunkStreamId, MessageStreamId, MessageType, RawMessage};
 use rtmp_core::message::{
-    Capabilities, Command, ConnectRequest, Message, PlayOptions, PlayRequest, PlayStart, PublishRequest, Status,
+    Capabilities, Command, ConnectRequest, Message, PlayOptions, PlayRequest, PlayStart, PublishRequest,
+    Status,
 };
 
 /// Shorter texts may well be somewhere else, too.
@@ -15,7 +16,10 @@ const SECRET_LEN: usize = 12;
 const EXACT: Duration = Duration::from_secs(1 << 22);
 
 fn hides(shown: &str, secret: &str) {
-    assert!(secret.len() < SECRET_LEN || !shown.contains(secret), "{shown} shows {secret}");
+    assert!(
+        secret.len() < SECRET_LEN || !shown.contains(secret),
+        "{shown} shows {secret}"
+    );
 }
 
 fn check_status(command: &Command) {
@@ -29,10 +33,19 @@ fn check_status(command: &Command) {
 }
 
 fn check_publish(command: &Command) {
-    let Some(request) = PublishRequest::from_command(command) else { return };
-    assert_eq!(PublishRequest::from_command(&request.to_command()), Some(request.clone()));
+    let Some(request) = PublishRequest::from_command(command) else {
+        return;
+    };
+    assert_eq!(
+        PublishRequest::from_command(&request.to_command()),
+        Some(request.clone())
+    );
     assert!(request.name().starts_with(request.stream_name()));
-    assert!(request.query().is_none_or(|query| request.name().ends_with(query)));
+    assert!(
+        request
+            .query()
+            .is_none_or(|query| request.name().ends_with(query))
+    );
     // The kind is a word of the peer and is shown.
     let shown = format!("{request:?}").replace(request.kind().as_str(), "");
     hides(&shown, request.name());
@@ -52,10 +65,17 @@ fn check_play(command: &Command) {
         let sent = PlayRequest::from_command(&request.to_command()).expect("what was read can be sent");
         let again = PlayRequest::from_command(&sent.to_command()).expect("what was read can be sent");
         assert_eq!((again.name(), again.is_reset()), (sent.name(), sent.is_reset()));
-        assert!(is_same_start(again.play_start(), sent.play_start()), "{again:?} {sent:?}");
+        assert!(
+            is_same_start(again.play_start(), sent.play_start()),
+            "{again:?} {sent:?}"
+        );
         assert_eq!(
             (sent.name(), sent.is_reset(), sent.play_duration().is_some()),
-            (request.name(), request.is_reset(), request.play_duration().is_some())
+            (
+                request.name(),
+                request.is_reset(),
+                request.play_duration().is_some()
+            )
         );
         hides(&format!("{request:?}"), request.name());
     }
@@ -73,14 +93,20 @@ fn check_connect(command: Command) {
     assert!(!request.app().contains('?') && request.arguments().len() <= count);
     let shown = format!("{request:?}");
     // Names of properties are shown, whatever the peer makes of them.
-    let keys: Vec<_> = request.properties().iter().map(|(key, _)| key.to_string_lossy()).collect();
+    let keys: Vec<_> = request
+        .properties()
+        .iter()
+        .map(|(key, _)| key.to_string_lossy())
+        .collect();
     for secret in [request.app_query(), request.tc_url()].into_iter().flatten() {
         if !request.app().contains(secret) && !keys.iter().any(|key| key.contains(secret)) {
             hides(&shown, secret);
         }
     }
     let capabilities = request.read_capabilities();
-    let again = ConnectRequest::empty().capabilities(&capabilities).read_capabilities();
+    let again = ConnectRequest::empty()
+        .capabilities(&capabilities)
+        .read_capabilities();
     assert_eq!(again, capabilities);
     assert!(capabilities.is_silent() == (capabilities == Capabilities::default()));
     let _ = format!("{:?}", request.playable());
@@ -95,7 +121,9 @@ pub fn run(data: &[u8]) {
         stream: MessageStreamId::new(1),
         payload: Bytes::copy_from_slice(data),
     };
-    let Ok(Message::Command { command, .. }) = Message::decode(raw) else { return };
+    let Ok(Message::Command { command, .. }) = Message::decode(raw) else {
+        return;
+    };
     assert!(command.transaction.get().is_finite());
     assert!((0..command.arguments.len()).all(|index| {
         command.number_argument(index).is_none_or(f64::is_finite) && command.argument(index).is_some()

@@ -2,18 +2,23 @@
 
 use bytes::Bytes;
 use rtmp_core::flv::{
-    AudioBody, AudioHeader, AudioPacketType, AudioTrack, ColorInfo, Configuration, Metadata, MultichannelConfig,
-    VideoBody, VideoHeader, VideoPacketType, VideoTrack, annex_b_to_avcc, is_clear_data_frame,
-    strip_set_data_frame, with_set_data_frame,
+    AudioBody, AudioHeader, AudioPacketType, AudioTrack, ColorInfo, Configuration, Metadata,
+    MultichannelConfig, VideoBody, VideoHeader, VideoPacketType, VideoTrack, annex_b_to_avcc,
+    is_clear_data_frame, strip_set_data_frame, with_set_data_frame,
 };
 use rtmp_core::{MediaKind, MediaMessage, Timestamp};
 
 fn check_video(body: &[u8]) {
-    let Ok(header) = VideoHeader::parse(body) else { return };
+    let Ok(header) = VideoHeader::parse(body) else {
+        return;
+    };
     assert!(header.presentation_offset_nanos < 1_000_000);
     let tracks: Vec<_> = header.tracks().collect();
     assert!(tracks.len() <= body.len());
-    assert!(tracks.iter().rev().skip(1).all(Result::is_ok), "a fault is the end");
+    assert!(
+        tracks.iter().rev().skip(1).all(Result::is_ok),
+        "a fault is the end"
+    );
     let tracks: Vec<VideoTrack<'_>> = tracks.into_iter().flatten().collect();
     assert!(tracks.iter().map(|track| track.body.len()).sum::<usize>() <= body.len());
     assert_eq!(header.codec(), tracks.first().map(|track| track.codec));
@@ -46,11 +51,16 @@ fn check_video(body: &[u8]) {
 }
 
 fn check_audio(body: &[u8]) {
-    let Ok(header) = AudioHeader::parse(body) else { return };
+    let Ok(header) = AudioHeader::parse(body) else {
+        return;
+    };
     assert!(header.presentation_offset_nanos < 1_000_000);
     let tracks: Vec<_> = header.tracks().collect();
     assert!(tracks.len() <= body.len());
-    assert!(tracks.iter().rev().skip(1).all(Result::is_ok), "a fault is the end");
+    assert!(
+        tracks.iter().rev().skip(1).all(Result::is_ok),
+        "a fault is the end"
+    );
     let tracks: Vec<AudioTrack<'_>> = tracks.into_iter().flatten().collect();
     assert!(tracks.iter().map(|track| track.body.len()).sum::<usize>() <= body.len());
     for track in &tracks {
@@ -82,7 +92,9 @@ fn check_data(payload: &Bytes) {
     let wrapped = with_set_data_frame(&bare);
     assert_eq!(with_set_data_frame(&wrapped), wrapped);
     assert_eq!(strip_set_data_frame(&wrapped), strip_set_data_frame(&bare));
-    let Ok(metadata) = Metadata::parse(payload) else { return };
+    let Ok(metadata) = Metadata::parse(payload) else {
+        return;
+    };
     assert!(!is_clear_data_frame(payload));
     let _ = (metadata.duration(), metadata.keyframes());
     let tracks = metadata.video_tracks().count() + metadata.audio_tracks().count();
@@ -104,7 +116,10 @@ fn check_questions(message: &MediaMessage) {
         )
     };
     assert_eq!(message.is_sequence_header(), configurations.iter().any(is_header));
-    assert_eq!(message.is_keyframe(), (0..=u8::MAX).any(|track| message.is_keyframe_of(track)));
+    assert_eq!(
+        message.is_keyframe(),
+        (0..=u8::MAX).any(|track| message.is_keyframe_of(track))
+    );
     if message.is_keyframe() {
         assert!(message.kind == MediaKind::Video && message.is_coded_frames() && configurations.is_empty());
     }
@@ -117,7 +132,9 @@ fn check_questions(message: &MediaMessage) {
 
 /// Runs the target once: a kind, and a body.
 pub fn run(data: &[u8]) {
-    let Some((kind, body)) = data.split_first() else { return };
+    let Some((kind, body)) = data.split_first() else {
+        return;
+    };
     let payload = Bytes::copy_from_slice(body);
     let kind = match kind % 4 {
         0 => MediaKind::Video,
@@ -130,5 +147,9 @@ pub fn run(data: &[u8]) {
         MediaKind::Audio => check_audio(&payload),
         MediaKind::Data | MediaKind::Amf3Data => check_data(&payload),
     }
-    check_questions(&MediaMessage { kind, timestamp: Timestamp::ZERO, payload });
+    check_questions(&MediaMessage {
+        kind,
+        timestamp: Timestamp::ZERO,
+        payload,
+    });
 }

@@ -20,7 +20,10 @@ fn check_component(text: &str) {
 
 fn check(app: &str, stream_name: &str) -> Option<MediaName> {
     let name = MediaName::new(app, stream_name).ok()?;
-    assert_eq!((name.app().as_str(), name.stream_name().as_str()), (app, stream_name));
+    assert_eq!(
+        (name.app().as_str(), name.stream_name().as_str()),
+        (app, stream_name)
+    );
     for name in [name.clone(), name.segment(u32::MAX)] {
         let path = name.path();
         let components: Vec<_> = path.components().collect();

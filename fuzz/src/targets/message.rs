@@ -5,7 +5,8 @@ use rtmp_amf::{Amf0Error, Amf3Error};
 use rtmp_core::Timestamp;
 use rtmp_core::chunk::{ChunkStreamId, MessageStreamId, MessageType, RawMessage};
 use rtmp_core::message::{
-    Aggregate, ConnectRequest, Message, PlayOptions, PlayRequest, PublishRequest, SharedObjectError, SharedObjectMessage, Status,
+    Aggregate, ConnectRequest, Message, PlayOptions, PlayRequest, PublishRequest, SharedObjectError,
+    SharedObjectMessage, Status,
 };
 
 /// Runs the target once.
@@ -25,7 +26,8 @@ pub fn run(input: &[u8]) {
         match object.encode() {
             Ok(encoded) => {
                 // NaN is not itself, so the bytes are compared.
-                let again = SharedObjectMessage::decode(encoded.clone()).expect("what was encoded can be decoded");
+                let again =
+                    SharedObjectMessage::decode(encoded.clone()).expect("what was encoded can be decoded");
                 assert_eq!(again.encode(), Ok(encoded));
             }
             Err(SharedObjectError::Value(Amf0Error::Amf3(Amf3Error::Cycle { .. }))) => {}
@@ -38,7 +40,9 @@ pub fn run(input: &[u8]) {
     let again = Message::decode(encoded.clone()).expect("what was encoded can be decoded");
     assert_eq!(again.encode().expect("the same again"), encoded);
 
-    let Message::Command { command, .. } = message else { return };
+    let Message::Command { command, .. } = message else {
+        return;
+    };
     for value in &command.arguments {
         let status = Status::from_value(value);
         let _ = (format!("{status}"), status.to_value());
@@ -47,5 +51,10 @@ pub fn run(input: &[u8]) {
     let _ = PlayRequest::from_command(&command).map(|request| request.to_command());
     let _ = PlayOptions::from_command(&command).map(|options| options.to_command());
     let request = ConnectRequest::from_command(command);
-    let _ = (request.app().len(), request.tc_url(), request.read_capabilities(), format!("{request:?}"));
+    let _ = (
+        request.app().len(),
+        request.tc_url(),
+        request.read_capabilities(),
+        format!("{request:?}"),
+    );
 }

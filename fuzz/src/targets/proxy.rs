@@ -18,7 +18,11 @@ struct Cut<'a, I> {
 }
 
 impl<'a, I: Iterator<Item = &'a [u8]> + Unpin> AsyncRead for Cut<'a, I> {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.piece.is_empty() {
             self.piece = self.pieces.next().unwrap_or_default();
         }
@@ -32,7 +36,11 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Unpin> AsyncRead for Cut<'a, I> {
 
 /// The result, and how many bytes were taken.
 fn read<'a>(pieces: impl Iterator<Item = &'a [u8]> + Unpin) -> (Result<Option<SocketAddr>, String>, usize) {
-    let mut io = Cut { pieces, piece: &[], taken: 0 };
+    let mut io = Cut {
+        pieces,
+        piece: &[],
+        taken: 0,
+    };
     let result = match pin!(read_header(&mut io)).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result.map_err(|error| format!("{error:?} {error}")),
         Poll::Pending => panic!("nothing to wait for"),
@@ -42,7 +50,9 @@ fn read<'a>(pieces: impl Iterator<Item = &'a [u8]> + Unpin) -> (Result<Option<So
 
 /// Runs the target once.
 pub fn run(data: &[u8]) {
-    let Some((seed, bytes)) = crate::split_seed(data) else { return };
+    let Some((seed, bytes)) = crate::split_seed(data) else {
+        return;
+    };
     let (result, taken) = read(std::iter::once(bytes));
     let (cut_result, cut_taken) = read(crate::reads(seed, bytes));
     assert_eq!(result, cut_result);
@@ -51,7 +61,11 @@ pub fn run(data: &[u8]) {
     {
         let again: Network = network.to_string().parse().expect("it is written as it is read");
         assert_eq!(again, network);
-        let address: IpAddr = text.split('/').next().and_then(|text| text.parse().ok()).expect("an address");
+        let address: IpAddr = text
+            .split('/')
+            .next()
+            .and_then(|text| text.parse().ok())
+            .expect("an address");
         assert!(network.contains(address) || address != address.to_canonical());
     }
     if result.is_err() {
@@ -64,6 +78,9 @@ pub fn run(data: &[u8]) {
     } else {
         let line = header.strip_suffix(b"\r\n").expect("a line");
         assert!(line.starts_with(b"PROXY ") && taken <= 107);
-        assert!(!line.windows(2).any(|pair| pair == b"\r\n"), "only the first line is taken");
+        assert!(
+            !line.windows(2).any(|pair| pair == b"\r\n"),
+            "only the first line is taken"
+        );
     }
 }

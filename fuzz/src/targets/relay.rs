@@ -6,7 +6,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rtmp_server::Relay;
-use rtmp_server::relay::{Handover, PlayerConfig, RelayConfig, RelayPlayer, RelayPublisher, RelayStandIn, SlowPlayers};
+use rtmp_server::relay::{
+    Handover, PlayerConfig, RelayConfig, RelayPlayer, RelayPublisher, RelayStandIn, SlowPlayers,
+};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::film::{Feed, Role, Seen, Sent};
@@ -31,7 +33,11 @@ struct Watcher {
 
 impl Watcher {
     fn new(player: RelayPlayer, name: usize) -> Self {
-        Self { player, name, seen: Seen::default() }
+        Self {
+            player,
+            name,
+            seen: Seen::default(),
+        }
     }
 
     /// Takes at most so many messages; `true` if there were no more.
@@ -57,17 +63,33 @@ impl Watcher {
 }
 
 fn config(choice: u8) -> RelayConfig {
-    let policies =
-        [SlowPlayers::SkipToKeyframe, SlowPlayers::DropVideo, SlowPlayers::Disconnect, SlowPlayers::Keep];
-    let join_within = if choice & 0x08 == 0 { Duration::MAX } else { Duration::ZERO };
-    let handover = if choice & 0x10 == 0 { Handover::Announced } else { Handover::Seamless };
+    let policies = [
+        SlowPlayers::SkipToKeyframe,
+        SlowPlayers::DropVideo,
+        SlowPlayers::Disconnect,
+        SlowPlayers::Keep,
+    ];
+    let join_within = if choice & 0x08 == 0 {
+        Duration::MAX
+    } else {
+        Duration::ZERO
+    };
+    let handover = if choice & 0x10 == 0 {
+        Handover::Announced
+    } else {
+        Handover::Seamless
+    };
     RelayConfig::default()
         .slow_players(policies[usize::from(choice % 4)])
         .gop_cache(choice & 0x04 == 0)
         .join_within(join_within)
         .handover(handover)
         .max_lag_len(if choice & 0x20 == 0 { 5000 } else { 1000 })
-        .max_gop_len(if choice & 0x40 == 0 { MAX_LEN as usize } else { 1500 })
+        .max_gop_len(if choice & 0x40 == 0 {
+            MAX_LEN as usize
+        } else {
+            1500
+        })
         .max_gop_messages(if choice & 0x80 == 0 { 100 } else { 4 })
         .max_history_len(4000)
 }
@@ -135,7 +157,10 @@ impl World {
 
     fn take_all(&mut self) {
         for watcher in &mut self.watchers {
-            assert!(watcher.take(10 * self.log.len() + 20, &self.log), "messages without end");
+            assert!(
+                watcher.take(10 * self.log.len() + 20, &self.log),
+                "messages without end"
+            );
         }
     }
 
@@ -144,13 +169,19 @@ impl World {
         assert_eq!(statistics.players, self.watchers.len());
         assert_eq!(statistics.publishers, self.publishers.iter().flatten().count());
         assert!(statistics.streams <= 2);
-        assert!(statistics.bytes <= 2 * (MAX_LEN + MAX_MESSAGE_LEN), "{} bytes are held", statistics.bytes);
+        assert!(
+            statistics.bytes <= 2 * (MAX_LEN + MAX_MESSAGE_LEN),
+            "{} bytes are held",
+            statistics.bytes
+        );
     }
 }
 
 /// Runs the target once.
 pub fn run(data: &[u8]) {
-    let Some((&choice, ops)) = data.split_first() else { return };
+    let Some((&choice, ops)) = data.split_first() else {
+        return;
+    };
     RUNTIME.with(|runtime| {
         let _clock = runtime.enter();
         let mut world = World {
@@ -169,7 +200,9 @@ pub fn run(data: &[u8]) {
         // Whatever has happened, everybody who is still there gets the next keyframe of a publisher.
         world.take_all();
         for name in 0..NAMES.len() {
-            let Some(feed) = &mut world.publishers[name] else { continue };
+            let Some(feed) = &mut world.publishers[name] else {
+                continue;
+            };
             let message = feed.prepare(Role::Keyframe, 0, &mut world.log);
             feed.handle.send(message);
             let number = world.log.len() as u32 - 1;

@@ -4,12 +4,12 @@
 use std::iter;
 use std::time::Duration;
 
+use crate::script::{Script, Step};
 use bytes::{Bytes, BytesMut};
 use rtmp_core::chunk::{ChunkDecoder, MessageStreamId};
 use rtmp_core::conn::{ServerConfig, ServerEvent, ServerMachine};
 use rtmp_core::message::{ConnectReply, Message, Status, StatusCode, TransactionId};
 use rtmp_core::{Limits, MediaMessage, Timestamp};
-use crate::script::{Script, Step};
 use tokio_util::codec::Decoder;
 
 /// A bare `FCPublish` of 13 bytes gets a notice of some 150.

@@ -13,9 +13,16 @@ fn check(url: &RtmpUrl) {
     assert!(!url.host().is_empty() && !url.host().contains(['/', '?', '#', '@', '[', ']']));
     assert_eq!(url.host(), url.host().to_ascii_lowercase());
     assert_ne!(url.explicit_port(), Some(0));
-    assert!(url.app().len() <= MAX_NAME_LEN && url.stream_name().is_none_or(|name| name.len() <= MAX_NAME_LEN));
+    assert!(
+        url.app().len() <= MAX_NAME_LEN && url.stream_name().is_none_or(|name| name.len() <= MAX_NAME_LEN)
+    );
     assert!(is_sendable(url.app_with_query()) && url.stream_name_with_query().is_none_or(is_sendable));
-    let app = [url.app(), url.app_query().map_or("", |_| "?"), url.app_query().unwrap_or_default()].concat();
+    let app = [
+        url.app(),
+        url.app_query().map_or("", |_| "?"),
+        url.app_query().unwrap_or_default(),
+    ]
+    .concat();
     assert_eq!(app, url.app_with_query());
     assert!(url.tc_url().ends_with(url.app_with_query()));
 
@@ -63,7 +70,10 @@ pub fn run(data: &[u8]) {
     if let Ok(app) = AppName::parse(text) {
         assert!(is_sendable(app.raw()) && app.raw() == text && app.name().len() <= MAX_NAME_LEN);
         assert_eq!(app.name(), app.name().trim_matches('/'));
-        assert!(app.instance().is_none_or(|instance| app.name().ends_with(instance)));
+        assert!(
+            app.instance()
+                .is_none_or(|instance| app.name().ends_with(instance))
+        );
     }
     if let Ok(stream) = StreamName::parse(text) {
         assert!(is_sendable(stream.raw()) && stream.raw() == text);
