@@ -3,7 +3,9 @@
 //! libFuzzer runs them one by one (`fuzz_targets`), the tests of this crate replay the corpora through all of them.
 
 mod chunk_model;
+mod conversation;
 mod film;
+mod mp4_model;
 mod paused;
 mod peer;
 mod reads;

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use rtmp_core::MediaMessage;
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::ClientEvent;
 use rtmp_core::flv::{FlvDecoder, FlvError};
 use rtmp_core::message::{ConnectRequest, PlayRequest, PlayStart, StatusCode, UserControl};
+use rtmp_core::{MediaKind, MediaMessage};
 use rtmp_server::vod::{Recording, VodError};
 use rtmp_server::{
     CloseReason, Observers, PlayGrant, PlayObserver, SessionConfig, SessionInfo, StreamInfo, Verdict,
@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::codec::Decoder;
 
+use crate::mp4_model;
 use crate::paused;
 use crate::peer::Peer;
 
@@ -27,6 +28,8 @@ use crate::peer::Peer;
 const MAX_MESSAGES: usize = 1000;
 /// What a frame is waited for at most. Who does not want it gets nothing meanwhile.
 const MAX_STEP: Duration = Duration::from_secs(10);
+/// The longest header of a frame: type, four characters and a composition time.
+const MAX_HEADER_LEN: usize = 8;
 /// What stands before the file: start, duration, a flag, and what the player does meanwhile.
 const SETTINGS_LEN: usize = 8;
 
@@ -63,7 +66,7 @@ struct Player<'a> {
     peer: Peer,
     stream: MessageStreamId,
     actions: std::slice::ChunksExact<'a, u8>,
-    frames: Vec<Bytes>,
+    frames: Vec<(MediaKind, Bytes)>,
 }
 
 impl Player<'_> {
@@ -87,7 +90,7 @@ impl Player<'_> {
                         "{message:?} is more than the file holds"
                     );
                     if is_frame(&message) {
-                        self.frames.push(message.payload);
+                        self.frames.push((message.kind, message.payload));
                     }
                 }
                 // Only a seek makes it go on.
@@ -142,7 +145,7 @@ fn is_frame(message: &MediaMessage) -> bool {
 }
 
 /// The frames of an FLV file, up to where it can not be read any more.
-fn frames_of_flv(file: &[u8]) -> Vec<Bytes> {
+fn frames_of_flv(file: &[u8]) -> Vec<(MediaKind, Bytes)> {
     let (mut decoder, mut buffer) = (FlvDecoder::new(), BytesMut::from(file));
     let mut frames = Vec::new();
     loop {
@@ -150,12 +153,33 @@ fn frames_of_flv(file: &[u8]) -> Vec<Bytes> {
             Ok(Some(tag)) => {
                 let message = MediaMessage::from(tag);
                 if is_frame(&message) {
-                    frames.push(message.payload);
+                    frames.push((message.kind, message.payload));
                 }
             }
             Err(FlvError::TagTooLong { .. }) => {}
             Ok(None) | Err(_) => return frames,
         }
+    }
+}
+
+/// What is sent of a kind are the samples of one track, each behind a header. Audio from before the first picture is not
+/// sent.
+fn check_mp4(frames: &[(MediaKind, Bytes)], tracks: &[Vec<&[u8]>]) {
+    for kind in [MediaKind::Video, MediaKind::Audio] {
+        let sent: Vec<_> = frames.iter().filter(|frame| frame.0 == kind).collect();
+        let is_sent = |samples: &Vec<&[u8]>| {
+            let is_one = |((_, frame), sample): (&&(_, Bytes), &&[u8])| {
+                let header_len = frame.len().checked_sub(sample.len());
+                header_len.is_some_and(|len| len <= MAX_HEADER_LEN) && frame.ends_with(sample)
+            };
+            let skipped = samples.len().checked_sub(sent.len());
+            skipped.is_some_and(|skipped| sent.iter().zip(&samples[skipped..]).all(is_one))
+        };
+        assert!(
+            sent.is_empty() || tracks.iter().any(is_sent),
+            "{} frames are no track",
+            sent.len()
+        );
     }
 }
 
@@ -188,8 +212,12 @@ async fn play(recording: Recording, settings: &[u8; SETTINGS_LEN], file: &[u8]) 
         frames: Vec::new(),
     };
     let is_whole = player.play(file.len()).await;
-    if is_whole && file.starts_with(b"FLV") && *settings == [0; SETTINGS_LEN] {
-        assert_eq!(player.frames, frames_of_flv(file));
+    if is_whole && *settings == [0; SETTINGS_LEN] {
+        if file.starts_with(b"FLV") {
+            assert_eq!(player.frames, frames_of_flv(file));
+        } else if let Some(tracks) = mp4_model::tracks(file) {
+            check_mp4(&player.frames, &tracks);
+        }
     }
     drop(player);
     while let Some(ended) = sessions.join_next().await {

@@ -1,7 +1,7 @@
 //! A header of the PROXY protocol is read to its last byte, no further, and the same for every way to cut it.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
@@ -48,6 +48,29 @@ fn read<'a>(pieces: impl Iterator<Item = &'a [u8]> + Unpin) -> (Result<Option<So
     (result, io.taken)
 }
 
+/// The client that a header names which was accepted.
+fn client(header: &[u8]) -> Option<SocketAddr> {
+    if header.starts_with(V2_SIGNATURE) {
+        // The addresses stand from byte 16 on, each behind the other, and then the ports.
+        let (ip, port): (IpAddr, usize) = match (header[12], header[13]) {
+            (0x21, 0x11) => (Ipv4Addr::from(*header[16..].first_chunk()?).into(), 24),
+            (0x21, 0x21) => (Ipv6Addr::from(*header[16..].first_chunk()?).into(), 48),
+            _ => return None,
+        };
+        let port = u16::from_be_bytes(*header[port..].first_chunk()?);
+        return Some(SocketAddr::new(ip, port));
+    }
+    let line = str::from_utf8(header).ok()?;
+    let mut words = line.split(' ').skip(1);
+    let family = words.next()?;
+    (family.trim_end() != "UNKNOWN").then(|| {
+        let (source, port) = (words.next(), words.nth(1));
+        let ip = source.and_then(|text| text.parse().ok()).expect("an address");
+        let port = port.and_then(|text| text.parse().ok()).expect("a port");
+        SocketAddr::new(ip, port)
+    })
+}
+
 /// Runs the target once.
 pub fn run(data: &[u8]) {
     let Some((seed, bytes)) = crate::split_seed(data) else {
@@ -68,11 +91,12 @@ pub fn run(data: &[u8]) {
             .expect("an address");
         assert!(network.contains(address) || address != address.to_canonical());
     }
-    if result.is_err() {
+    let Ok(named) = result else {
         return;
-    }
+    };
     assert_eq!(taken, cut_taken);
     let header = &bytes[..taken];
+    assert_eq!(named, client(header));
     if let Some(rest) = header.strip_prefix(V2_SIGNATURE) {
         assert_eq!(taken, 16 + usize::from(u16::from_be_bytes([rest[2], rest[3]])));
     } else {

@@ -197,6 +197,7 @@ pub fn run(data: &[u8]) {
             world.check();
         }
 
+        let caches = choice & 0x0C == 0;
         // Whatever has happened, everybody who is still there gets the next keyframe of a publisher.
         world.take_all();
         for name in 0..NAMES.len() {
@@ -209,6 +210,15 @@ pub fn run(data: &[u8]) {
             for watcher in world.watchers.iter_mut().filter(|watcher| watcher.name == name) {
                 watcher.take(usize::MAX, &world.log);
                 assert!(watcher.seen.frame == Some(number) || watcher.player.too_slow().is_some());
+            }
+            if caches {
+                let mut joiner = Watcher::new(world.relay.play("app", NAMES[name]), name);
+                joiner.take(usize::MAX, &world.log);
+                assert_eq!(
+                    joiner.seen.frame,
+                    Some(number),
+                    "it begins with the newest keyframe"
+                );
             }
         }
 

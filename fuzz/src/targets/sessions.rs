@@ -37,7 +37,7 @@ const MAX_STREAMS: usize = 3;
 const MAX_MESSAGE_LEN: usize = 4096;
 /// What a held publisher has sent meanwhile comes at once, and has to fit; see the costs at
 /// [`RelayConfig::max_lag_len`].
-const MAX_HISTORY_LEN: usize = 3 * PIPE_LEN;
+const MAX_HISTORY_LEN: usize = 4 * PIPE_LEN;
 /// The largest bound of a stream, and what a message and the headers add to it.
 const MAX_STREAM_LEN: u64 = (MAX_HISTORY_LEN + 2 * MAX_MESSAGE_LEN + 256 + 2000) as u64;
 
@@ -94,6 +94,8 @@ struct World {
     log: Vec<Sent>,
     /// Players can hold the publisher.
     can_hold: bool,
+    /// Players that are too slow are ended.
+    ends_slow: bool,
 }
 
 const POLICIES: [SlowPlayers; 5] = [
@@ -155,6 +157,7 @@ impl World {
             others: [None, None, None],
             log: Vec::new(),
             can_hold: policy(choice) == SlowPlayers::HoldPublisher,
+            ends_slow: policy(choice) == SlowPlayers::Disconnect,
         }
     }
 
@@ -248,7 +251,10 @@ impl World {
         } else {
             let (mut peer, _) = self.connection(PIPE_LEN);
             let stream = peer.prepare(APP).await;
-            play(&mut peer, stream, OTHER);
+            // Others may flood their stream, and one that is ended for being slow there is ended here.
+            if !self.ends_slow {
+                play(&mut peer, stream, OTHER);
+            }
             let stream = peer.create_stream().await;
             play(&mut peer, stream, NAME);
             let is_it = |event: &ClientEvent| matches!(event, ClientEvent::PlayStarted { stream: on, .. } if *on == stream);
