@@ -29,8 +29,8 @@ const NAME: &str = "cam";
 const OTHER: &str = "x";
 
 const PIPE_LEN: usize = 64 << 10;
-/// So little that who does not read is soon noticed.
-const OTHERS_PIPE_LEN: usize = 1500;
+/// So little that who does not read is soon noticed, and messages are written in parts.
+const SHORT_PIPE_LEN: usize = 1500;
 const MAX_OTHERS: usize = 3;
 const MAX_STREAMS: usize = 3;
 
@@ -196,7 +196,7 @@ impl World {
     }
 
     async fn open(&mut self, place: usize, stage: u8) {
-        let (mut peer, _) = self.connection(OTHERS_PIPE_LEN);
+        let (mut peer, _) = self.connection(SHORT_PIPE_LEN);
         // One that has done nothing yet may not even shake hands.
         if stage % 8 > 0 {
             let stream = peer.prepare(APP).await;
@@ -249,7 +249,7 @@ impl World {
                 player.check_whole(&self.log, self.can_hold);
             }
         } else {
-            let (mut peer, _) = self.connection(PIPE_LEN);
+            let (mut peer, _) = self.connection(SHORT_PIPE_LEN);
             let stream = peer.prepare(APP).await;
             // Others may flood their stream, and one that is ended for being slow there is ended here.
             if !self.ends_slow {
