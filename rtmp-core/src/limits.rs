@@ -113,10 +113,12 @@ impl Limits {
         self
     }
 
-    /// How many values a command may have, nested ones included ([`rtmp_amf::Limits::max_values`]).
+    /// How many values a command may have, nested ones included ([`rtmp_amf::Limits::max_values`]). If that is less than
+    /// [`max_amf_values_before_connect`](Self::max_amf_values_before_connect), it counts for both.
     #[must_use]
     pub fn max_amf_values(mut self, count: usize) -> Self {
         self.amf = self.amf.max_values(count);
+        self.max_amf_values_before_connect = self.max_amf_values_before_connect.min(count);
         self
     }
 
@@ -180,6 +182,12 @@ mod tests {
             .max_streams(32)
             .max_name_len(1024);
         assert_eq!(Limits::default(), documented);
+    }
+
+    #[test]
+    fn a_client_that_is_not_connected_may_send_no_more_values_than_one_that_is() {
+        let few = Limits::default().max_amf_values(10);
+        assert_eq!(few, few.max_amf_values_before_connect(10));
     }
 
     #[test]
