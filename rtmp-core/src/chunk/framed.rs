@@ -29,40 +29,48 @@ const MAX_REPEAT_LEN: usize = 3 + 4;
 /// };
 /// let framed = FramedMessage::new(&message, 60_000)?;
 /// assert_eq!(framed.wire().len(), 12 + 5000);
-/// assert_eq!(framed.payload(), &message.payload);
+/// assert_eq!(framed.payload(), Some(message.payload));
 /// # Ok::<(), rtmp_core::chunk::EncodeError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct FramedMessage {
     wire: Bytes,
-    payload: Bytes,
+    payload_len: usize,
     basic_len: usize,
     chunk_size: u32,
 }
 
 impl FramedMessage {
-    /// Cuts `message` into chunks of `chunk_size` bytes, copying its payload once. Where one chunk is enough,
-    /// [`payload`](Self::payload) shares the memory of the wire form.
+    /// Cuts `message` into chunks of `chunk_size` bytes, copying its payload once.
     ///
     /// # Errors
     ///
     /// [`EncodeError::MessageTooLong`].
     pub fn new(message: &RawMessage, chunk_size: u32) -> Result<Self, EncodeError> {
+        Self::new_in(message, chunk_size, &mut BytesMut::new())
+    }
+
+    /// Like [`new`](Self::new), and puts the wire form into `block` if that has room for it, so that many messages can
+    /// share one allocation. What room is left in `block` is for the next one; the memory is freed when nothing of it
+    /// is used any more. What `block` holds is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::MessageTooLong`].
+    pub fn new_in(message: &RawMessage, chunk_size: u32, block: &mut BytesMut) -> Result<Self, EncodeError> {
         let length = checked_len(message)?;
-        let mut wire = BytesMut::with_capacity(full_len(message, chunk_size));
-        let extended = write_full_header(message, length, &mut wire);
-        write_payload(message, chunk_size, extended, &mut wire);
-        let wire = wire.freeze();
-        let header_len = wire.len().saturating_sub(message.payload.len());
-        let in_one_piece = message.payload.len() <= chunk_size as usize;
-        let payload = if in_one_piece {
-            wire.slice(header_len..)
-        } else {
-            message.payload.clone()
-        };
+        let len = full_len(message, chunk_size);
+        block.clear();
+        let mut own = BytesMut::new();
+        let is_in_block = block.capacity() >= len;
+        let out = if is_in_block { &mut *block } else { &mut own };
+        out.reserve(len);
+        let extended = write_full_header(message, length, out);
+        write_payload(message, chunk_size, extended, out);
+        let wire = if is_in_block { block.split() } else { own };
         Ok(Self {
-            wire,
-            payload,
+            wire: wire.freeze(),
+            payload_len: message.payload.len(),
             chunk_size,
             basic_len: BasicHeader {
                 format: ChunkFormat::Full,
@@ -84,10 +92,12 @@ impl FramedMessage {
         self.chunk_size
     }
 
-    /// The message's payload.
+    /// The message's payload, as a part of the wire form, if that has it in one piece: in one chunk.
     #[must_use]
-    pub fn payload(&self) -> &Bytes {
-        &self.payload
+    pub fn payload(&self) -> Option<Bytes> {
+        let header_len = self.wire.len().saturating_sub(self.payload_len);
+        let is_in_one_chunk = self.payload_len <= self.chunk_size as usize;
+        is_in_one_chunk.then(|| self.wire.slice(header_len..))
     }
 
     /// The bytes to send on another message stream. This copies; it is for the rare player that did not get the

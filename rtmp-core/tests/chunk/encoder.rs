@@ -199,13 +199,30 @@ fn customary_chunk_streams_have_one_byte_headers() {
 }
 
 #[test]
-fn a_framed_message_shares_its_payload_only_where_it_is_in_one_piece() {
+fn a_framed_message_has_its_payload_only_where_it_is_in_one_piece() {
     let video = message(6, 0, VIDEO, 1, noise(5000));
     let whole = FramedMessage::new(&video, 5000).expect("the message can be framed");
-    assert_eq!(whole.wire()[12..].as_ptr(), whole.payload().as_ptr());
+    let payload = whole.payload().expect("one chunk");
+    assert_eq!(whole.wire()[12..].as_ptr(), payload.as_ptr());
     let cut = FramedMessage::new(&video, 4999).expect("the message can be framed");
-    assert_eq!(cut.payload().as_ptr(), video.payload.as_ptr());
+    assert_eq!(cut.payload(), None);
     assert_eq!((whole.wire().len(), cut.wire().len()), (5012, 5013));
+}
+
+#[test]
+fn framed_messages_share_a_block_as_long_as_it_has_room() {
+    let mut block = BytesMut::with_capacity(1000);
+    let range = block.as_ptr() as usize..block.as_ptr() as usize + block.capacity();
+    let mut is_in_block = |len: usize| {
+        let video = message(6, 0, VIDEO, 1, noise(len));
+        let framed = FramedMessage::new_in(&video, 5000, &mut block).expect("the message can be framed");
+        assert_eq!(framed.payload(), Some(video.payload));
+        range.contains(&(framed.wire().as_ptr() as usize))
+    };
+    assert!(is_in_block(400));
+    assert!(!is_in_block(600));
+    assert!(is_in_block(564));
+    assert!(!is_in_block(1));
 }
 
 #[test]

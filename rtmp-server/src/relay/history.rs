@@ -1,10 +1,11 @@
 //! The messages of a stream that its players share.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::time::Duration;
 
-use bytes::Bytes;
-use rtmp_core::chunk::FramedMessage;
+use bytes::BytesMut;
+use rtmp_core::chunk::{FramedMessage, RawMessage};
 use rtmp_core::flv::{is_clear_data_frame, strip_set_data_frame};
 use rtmp_core::{MediaKind, MediaMessage};
 use tokio::time::Instant;
@@ -14,6 +15,10 @@ use super::configuration::ConfigurationCache;
 use super::readers::Readers;
 use super::{Lag, RelayConfig};
 use crate::source::SHARED_STREAM;
+
+/// How much memory is taken at once for messages that share it, and how long a message may be to begin another block.
+const BLOCK_LEN: usize = 64 << 10;
+const MAX_SHARING_LEN: usize = BLOCK_LEN / 4;
 
 /// What an entry takes besides its bytes, roughly. Without it a flood of empty messages would count for nothing.
 const ENTRY_OVERHEAD: u64 = 256;
@@ -52,6 +57,38 @@ pub(super) struct History {
     keyframe: Option<u64>,
     configurations: ConfigurationCache,
     clock: Clock,
+    blocks: Blocks,
+}
+
+/// Memory for wire forms. Of a publisher that sends in real time every message has its own; those of one that sends a
+/// file, and so hundreds at a time, share it.
+#[derive(Debug, Default)]
+struct Blocks {
+    block: BytesMut,
+    /// Bytes of messages that may share, since the end of the last turn; and whether that had as many as a block takes.
+    turn_len: usize,
+    is_busy: bool,
+}
+
+impl Blocks {
+    /// The block for a message, without room for it if that is to have its own.
+    fn for_message(&mut self, message: &RawMessage) -> &mut BytesMut {
+        let len = message.payload.len();
+        if len <= MAX_SHARING_LEN {
+            self.turn_len += len;
+            if self.is_busy && self.block.capacity() <= len {
+                self.block = BytesMut::with_capacity(BLOCK_LEN);
+            }
+        }
+        &mut self.block
+    }
+
+    fn end_turn(&mut self) {
+        self.is_busy = mem::take(&mut self.turn_len) >= BLOCK_LEN;
+        if !self.is_busy {
+            self.block = BytesMut::new();
+        }
+    }
 }
 
 impl History {
@@ -165,7 +202,8 @@ impl History {
             // A joiner would get the new header, and the pictures so far need the old one.
             self.keyframe = None;
         }
-        let Ok(framed) = FramedMessage::new(&message.to_raw(SHARED_STREAM), config.chunk_size) else {
+        let raw = message.to_raw(SHARED_STREAM);
+        let Ok(framed) = FramedMessage::new_in(&raw, config.chunk_size, self.blocks.for_message(&raw)) else {
             // Longer than a message can be; no chunk decoder yields such a one.
             return;
         };
@@ -176,16 +214,14 @@ impl History {
         let offset = self.end_offset;
         let wire_len = framed.wire().len() as u64;
         // In one chunk the payload lies inside the wire form, and the publisher's copy of it can go.
-        let copy_len = if framed.payload().len() as u64 > u64::from(config.chunk_size) {
-            framed.payload().len() as u64
-        } else {
-            0
+        let copy_len = match framed.payload() {
+            Some(payload) => {
+                message.payload = payload;
+                0
+            }
+            None => message.payload.len() as u64,
         };
         self.end_offset += wire_len + copy_len + ENTRY_OVERHEAD;
-        let message = MediaMessage {
-            payload: Bytes::clone(framed.payload()),
-            ..message
-        };
         let needs_keyframe = message.kind == MediaKind::Video && !is_keyframe && !is_configuration;
         self.entries.push_back(Entry {
             message,
@@ -247,6 +283,11 @@ impl History {
             self.first += 1;
         }
         self.keyframe = self.keyframe.filter(|&keyframe| keyframe >= self.first);
+    }
+
+    /// The publisher has sent what it had, for now.
+    pub(super) fn end_turn(&mut self) {
+        self.blocks.end_turn();
     }
 
     /// Another publisher begins. What its players have not got of the last one stays for them.

@@ -39,6 +39,7 @@ impl LiveStream {
     pub(super) fn wake(self: &Arc<Self>, spare: &mut Vec<Option<Waker>>) -> bool {
         let mut guard = self.lock();
         let state = &mut *guard;
+        state.history.end_turn();
         state.sleepers.note_media(spare, self, &state.history);
         let due = state.take_due();
         let must_wait = state.readers.hold(&state.history);
