@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio_util::codec::Decoder;
 
 use super::header::{BasicHeader, ChunkFormat, MessageHeader};
-use super::streams::{ChunkStream, ChunkStreams};
+use super::streams::{Chunk, ChunkStream, ChunkStreams};
 use super::{ChunkError, ChunkStreamId, DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, MessageType, RawMessage};
 use crate::Limits;
 
@@ -124,7 +124,8 @@ impl ChunkDecoder {
                     return Ok(Some(Complete::Next { place, len: owed }));
                 }
                 let (part, rest) = input.split_at(owed.min(input.len()));
-                stream.make_room(part.len(), input.len());
+                let size = self.chunk_size;
+                stream.make_room(Chunk { owed, size }, input);
                 stream.payload.extend_from_slice(part);
                 *input = rest;
                 if part.len() < owed {

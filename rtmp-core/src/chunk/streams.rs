@@ -30,6 +30,13 @@ pub(super) struct ChunkStream {
     pub(super) payload: Vec<u8>,
 }
 
+/// A chunk whose header was read: how much of its payload is still to come, and the chunk size of those behind it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chunk {
+    pub(super) owed: usize,
+    pub(super) size: usize,
+}
+
 impl ChunkStream {
     fn new(id: ChunkStreamId) -> Self {
         Self {
@@ -45,16 +52,36 @@ impl ChunkStream {
         }
     }
 
-    /// Makes room for `more` payload bytes: in one go if the rest of the message is among the `at_hand` bytes that
-    /// have come, doubling otherwise; never on the strength of the announced length alone, nor beyond it.
-    pub(super) fn make_room(&mut self, more: usize, at_hand: usize) {
+    /// Makes room for a part of the payload, of which `chunk` and what follows it in `input` is at hand: for the rest of
+    /// the message if all of that is there, doubling otherwise; never on the strength of the announced length alone, nor
+    /// beyond it.
+    pub(super) fn make_room(&mut self, chunk: Chunk, input: &[u8]) {
         let len = self.payload.len();
+        let more = chunk.owed.min(input.len());
         if self.payload.spare_capacity_mut().len() >= more {
             return;
         }
-        let room = at_hand.clamp(FIRST_ROOM, MAX_FIRST_ROOM).max(len).max(more);
-        self.payload
-            .reserve_exact(room.min(self.length.saturating_sub(len)));
+        let missing = self.length.saturating_sub(len);
+        let room = input.len().clamp(FIRST_ROOM, MAX_FIRST_ROOM).max(len).max(more);
+        let is_enough = room >= missing || self.has_rest_in(input, chunk);
+        self.payload.reserve_exact(if is_enough { missing } else { room });
+    }
+
+    /// Whether `input`, which begins with the payload of a chunk, has all that is missing of the message.
+    fn has_rest_in(&self, mut input: &[u8], Chunk { mut owed, size }: Chunk) -> bool {
+        let mut missing = self.length.saturating_sub(self.payload.len());
+        while let Some(behind) = input.get(owed..) {
+            missing = missing.saturating_sub(owed);
+            if missing == 0 {
+                return true;
+            }
+            let Some(payload) = self.continuation(behind) else {
+                return false;
+            };
+            input = payload;
+            owed = size.min(missing);
+        }
+        false
     }
 
     /// What follows the header at the start of `input`, if that is the single byte of a type 3 chunk of this chunk
@@ -137,5 +164,49 @@ impl ChunkStreams {
     )]
     pub(super) fn at(&mut self, place: usize) -> &mut ChunkStream {
         &mut self.list[place]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: usize = 60_000;
+    const LENGTH: usize = 200_000;
+
+    /// The payload of a message from its first chunk on, with a header in front of each further chunk.
+    fn chunks() -> Vec<u8> {
+        let payload = [0; LENGTH];
+        payload.chunks(SIZE).collect::<Vec<_>>().join(&[0xC6][..])
+    }
+
+    /// The room that is made for the first chunk.
+    fn first_room(input: &[u8]) -> usize {
+        let mut stream = ChunkStream::new(ChunkStreamId::VIDEO);
+        stream.length = LENGTH;
+        let chunk = Chunk {
+            owed: SIZE,
+            size: SIZE,
+        };
+        stream.make_room(chunk, input);
+        stream.payload.capacity()
+    }
+
+    #[test]
+    fn a_long_message_that_is_there_as_a_whole_gets_its_room_at_once() {
+        let input = chunks();
+        assert_eq!(first_room(&input), LENGTH);
+        assert_eq!(first_room(&[&input[..], &[0xC6; 100]].concat()), LENGTH);
+    }
+
+    #[test]
+    fn a_long_message_gets_no_more_room_than_has_come_on_the_strength_of_its_length() {
+        let input = chunks();
+        assert_eq!(first_room(&input[..input.len() - 1]), MAX_FIRST_ROOM);
+        // As many bytes, but of another chunk stream.
+        let mut other = input.clone();
+        other[3 * (SIZE + 1) - 1] = 0xC4;
+        assert_eq!(first_room(&other), MAX_FIRST_ROOM);
+        assert_eq!(first_room(&input[..100]), FIRST_ROOM);
     }
 }
