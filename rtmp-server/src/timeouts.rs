@@ -97,14 +97,19 @@ impl Timeouts {
 
     /// Why a session ends when this one is over.
     pub(crate) fn over(&self, deadline: Deadline) -> CloseReason {
-        let after = match deadline {
+        let after = self.of(deadline);
+        CloseReason::TimedOut { deadline, after }
+    }
+
+    /// The time until a deadline.
+    pub(crate) fn of(&self, deadline: Deadline) -> Duration {
+        match deadline {
             Deadline::Handshake => self.handshake,
             Deadline::Connect => self.connect,
             Deadline::Media => self.media,
             Deadline::Idle => self.idle,
             Deadline::Write => self.write,
-        };
-        CloseReason::TimedOut { deadline, after }
+        }
     }
 }
 

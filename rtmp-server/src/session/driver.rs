@@ -5,7 +5,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,18 +16,18 @@ use futures::FutureExt;
 use rtmp_core::chunk::MessageStreamId;
 use rtmp_core::conn::{Played, ProtocolError, ServerMachine};
 use rtmp_core::message::{Status, StatusCode};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, Sleep};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{Span, debug, info_span, warn};
 
 use super::calls::PendingCalls;
+use super::deadlines::{Deadlines, Due};
 use super::log_budget::LogBudget;
 use super::outbound::{Direct, Filled, Outbound, OwnOutbound, Player};
 use crate::config::Tap;
 use crate::error::error_chain;
-use crate::expiry::Expiry;
 use crate::relay::Lag;
 use crate::source::WireForm;
 use crate::{
@@ -41,9 +40,6 @@ const MIN_READ: usize = 2 << 10;
 /// Players say little.
 const PLAYER_READ: usize = 256;
 const MAX_READ: usize = 256 << 10;
-
-/// How long a client may take to hang up once it was told that the session is over.
-const LINGER: Duration = Duration::from_secs(1);
 
 pub(super) struct Driver<T> {
     pub(super) io: T,
@@ -64,19 +60,9 @@ pub(super) struct Driver<T> {
     input: BytesMut,
     read_size: usize,
     begun: Instant,
-    /// When the client last gave a sign of life.
-    last_heard: Instant,
-    /// The time of a write that makes no progress.
-    blocked: Option<Expiry>,
-    /// The time that a silent client has left to say something, once it is asked for that by a ping.
-    silent: Option<Expiry>,
+    deadlines: Deadlines,
     /// The machine takes no input until more of its output is written.
     held_up: bool,
-    /// A sink takes nothing, so the client is not read from and can not be heard.
-    is_deaf: bool,
-    /// The deadline of the stage before media.
-    stage: Option<(Deadline, Expiry)>,
-    timer: Pin<Box<Sleep>>,
     disposed: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Who is woken when the session is disposed.
     disposed_wakes: Option<Waker>,
@@ -146,7 +132,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             None => info_span!(parent: None, "session", id = info.id().get()),
         };
         let disposed = Box::pin(info.disposed().clone().cancelled_owned());
-        let stage = Expiry::since(accepted, config.timeouts.handshake);
         let outbound = OwnOutbound::new(Outbound::new(direct, info.clone(), span.clone()));
         Box::new(Self {
             io,
@@ -164,13 +149,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             input: BytesMut::new(),
             read_size: MIN_READ,
             begun: now,
-            last_heard: now,
-            blocked: None,
-            silent: None,
+            deadlines: Deadlines::begin(Arc::clone(&config), accepted),
             held_up: false,
-            is_deaf: false,
-            stage: Some((Deadline::Handshake, stage)),
-            timer: Box::pin(tokio::time::sleep_until(stage.at())),
             disposed,
             disposed_wakes: None,
             config,
@@ -222,9 +202,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         loop {
             self.handle_events().await?;
             match poll_fn(|cx| self.poll_io(cx)).await? {
-                Woken::Received => self.hear(),
+                Woken::Received => self.deadlines.hear(),
                 Woken::Unblocked => {}
-                Woken::Deadline => self.check_deadlines()?,
+                Woken::Deadline => {
+                    if self.deadlines.check()? == Due::Ping {
+                        self.machine.ping(self.begun.elapsed()).map_err(protocol)?;
+                    }
+                }
                 Woken::Asked => self.handle_requests(),
                 Woken::TakeOver(stream) => Box::pin(self.take_over(stream)).await?,
                 Woken::NoTakeOver(stream) => Box::pin(self.give_up_transition(stream)).await?,
@@ -261,24 +245,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
 
     /// Keeps the deadline of the stage that the session is in.
     fn follow_stage(&mut self) {
-        let timeouts = &self.config.timeouts;
-        let (deadline, time) = if !self.machine.is_handshake_done() {
-            (Deadline::Handshake, timeouts.handshake)
+        let stage = if !self.machine.is_handshake_done() {
+            Some(Deadline::Handshake)
         } else if !self.machine.is_connected() {
-            (Deadline::Connect, timeouts.connect)
+            Some(Deadline::Connect)
         } else if self.publications.is_empty() && self.outbound.lock().players.is_empty() {
-            (Deadline::Media, timeouts.media)
+            Some(Deadline::Media)
         } else {
-            self.stage = None;
-            if self.publications.is_empty() && self.input.is_empty() {
-                self.input = BytesMut::new();
-                self.read_size = PLAYER_READ;
-            }
-            return;
+            None
         };
-        if self.stage.is_none_or(|(current, _)| current != deadline) {
-            self.stage = Some((deadline, Expiry::since(Instant::now(), time)));
-            self.set_timer();
+        self.deadlines.follow(stage);
+        if stage.is_none() && self.publications.is_empty() && self.input.is_empty() {
+            self.input = BytesMut::new();
+            self.read_size = PLAYER_READ;
         }
     }
 
@@ -300,10 +279,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         } else if self.machine.has_room() {
             return Poll::Ready(Ok(Woken::Unblocked));
         }
-        if self.timer.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Ok(Woken::Deadline));
-        }
-        Poll::Pending
+        self.deadlines.poll(cx).map(|()| Ok(Woken::Deadline))
     }
 
     /// Whether all sinks take more. The client's silence counts from when they do.
@@ -314,22 +290,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             .flat_map(|publication| &mut publication.sinks);
         for sink in sinks {
             if sink.poll_ready(cx).is_pending() {
-                self.is_deaf = true;
+                self.deadlines.be_deaf();
                 return Poll::Pending;
             }
         }
-        if mem::take(&mut self.is_deaf) {
-            self.hear();
-        }
+        self.deadlines.listen();
         Poll::Ready(())
-    }
-
-    /// The client has given a sign of life, or could give none.
-    fn hear(&mut self) {
-        self.last_heard = Instant::now();
-        if self.silent.take().is_some() {
-            self.set_timer();
-        }
     }
 
     /// Whether someone ends the session. The token behind it takes a lock, and this is asked for every message that a
@@ -405,10 +371,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 return match Pin::new(&mut self.io).poll_flush(cx) {
                     Poll::Ready(Err(error)) => Poll::Ready(Err(transport(error))),
                     Poll::Ready(Ok(())) => {
-                        self.blocked = None;
+                        self.deadlines.note_all_written();
                         Poll::Pending
                     }
-                    Poll::Pending => self.note_blocked(cx),
+                    Poll::Pending => self.poll_blocked(cx),
                 };
             }
             match state
@@ -418,36 +384,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(transport(io::ErrorKind::WriteZero.into()))),
                 Poll::Ready(Ok(len)) => {
                     self.info.counters().count_sent(len);
-                    if self.blocked.take().is_some() {
-                        // The client has made room, so it is there.
-                        self.hear();
-                    }
+                    self.deadlines.note_progress();
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(transport(error))),
                 Poll::Pending => {
-                    if self.blocked.is_none()
+                    if !self.deadlines.is_blocked()
                         && let Some((stream, lag)) = state.give_up()
                         && let Some(woken) = self.handle_source_event(stream, SourceEvent::TooSlow(lag))
                     {
                         return Poll::Ready(woken);
                     }
-                    return self.note_blocked(cx);
+                    return self.poll_blocked(cx);
                 }
             }
         }
     }
 
-    /// The client has no room: from now on it has the time of a write.
-    fn note_blocked(&mut self, cx: &mut Context<'_>) -> Poll<Result<Woken, CloseReason>> {
-        if self.blocked.is_none() {
-            self.blocked = Some(Expiry::since(Instant::now(), self.config.timeouts.write));
-            self.set_timer();
-            // The timer may have moved forward, and has to be asked to wake us then.
-            if self.timer.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Ok(Woken::Deadline));
-            }
-        }
-        Poll::Pending
+    fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<Result<Woken, CloseReason>> {
+        self.deadlines.poll_blocked(cx).map(|()| Ok(Woken::Deadline))
     }
 
     /// Tells the client what a source has said. `Some` means that the source has ended.
@@ -484,66 +438,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         notice.err().map(|error| Err(protocol(error)))
     }
 
-    /// The first deadline that is over ends the session; silence is first answered with a ping.
-    fn check_deadlines(&mut self) -> Result<(), CloseReason> {
-        let now = Instant::now();
-        if let Some((deadline, expiry)) = &mut self.stage
-            && expiry.is_over(now)
-        {
-            return Err(self.config.timeouts.over(*deadline));
-        }
-        if self.blocked.as_mut().is_some_and(|expiry| expiry.is_over(now)) {
-            return Err(self.config.timeouts.over(Deadline::Write));
-        }
-        if self.silent.is_none() && self.last_heard + self.silence() <= now {
-            self.silent = Some(self.ask_for_life(now)?);
-        }
-        if self.silent.as_mut().is_some_and(|expiry| expiry.is_over(now)) {
-            if !self.is_deaf {
-                return Err(self.config.timeouts.over(Deadline::Idle));
-            }
-            self.last_heard = now;
-            self.silent = None;
-        }
-        self.set_timer();
-        Ok(())
-    }
-
-    /// How long the client may be silent until something is done about it.
-    fn silence(&self) -> Duration {
-        let timeouts = &self.config.timeouts;
-        if self.machine.is_handshake_done() {
-            timeouts.ping.min(timeouts.idle)
-        } else {
-            timeouts.idle
-        }
-    }
-
-    /// Pings a silent client, if there is time for an answer, and says how long that may take.
-    fn ask_for_life(&mut self, now: Instant) -> Result<Expiry, CloseReason> {
-        let idle = self.config.timeouts.idle;
-        let rest = idle.saturating_sub(self.silence());
-        if rest.is_zero() {
-            return Ok(Expiry::since(self.last_heard, idle));
-        }
-        self.machine.ping(self.begun.elapsed()).map_err(protocol)?;
-        Ok(Expiry::since(now, rest))
-    }
-
-    fn set_timer(&mut self) {
-        let mut next = match &self.silent {
-            Some(expiry) => expiry.at(),
-            None => self.last_heard + self.silence(),
-        };
-        if let Some((_, expiry)) = &self.stage {
-            next = next.min(expiry.at());
-        }
-        if let Some(expiry) = &self.blocked {
-            next = next.min(expiry.at());
-        }
-        self.timer.as_mut().reset(next);
-    }
-
     /// Goes on in the playlist or, at its end, tells the client.
     async fn end_play(&mut self, stream: MessageStreamId, ending: Ending) -> Result<(), CloseReason> {
         let reason = match &ending {
@@ -572,55 +466,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
         self.stop_play(stream, &reason).await?;
         self.follow_stage();
         Ok(())
-    }
-
-    /// Puts into the output what the client is told of the end.
-    fn prepare_goodbye(&mut self, reason: &CloseReason) {
-        if !matches!(
-            reason,
-            CloseReason::ServerShutdown | CloseReason::Disposed(_) | CloseReason::TooSlow(_)
-        ) {
-            return;
-        }
-        let unpublished = Status::new(StatusCode::UnpublishSuccess, reason.to_string());
-        for publication in &self.publications {
-            // Fails only for streams that have ended; these need no word.
-            let _ = self.machine.end_publish(publication.stream.id(), &unpublished);
-        }
-        let outbound = self.outbound.begin_work();
-        for player in &outbound.players {
-            let _ = self.machine.end_play(player.stream.id());
-        }
-        let _ = self.machine.close();
-    }
-
-    /// Sends what is on its way, and waits a little until the client has hung up: a socket that is closed with unread
-    /// input resets the connection, and the client may never see what it was told.
-    async fn say_goodbye(&mut self) -> io::Result<()> {
-        poll_fn(|cx| self.poll_flush(cx)).await?;
-        self.io.shutdown().await?;
-        let mut unwanted = [0; 1024];
-        let hang_up = async {
-            while self.io.read(&mut unwanted).await? > 0 {}
-            Ok(())
-        };
-        tokio::time::timeout(LINGER, hang_up).await.unwrap_or(Ok(()))
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut outbound = self.outbound.lock();
-        while !outbound.outbox.is_empty() || !self.machine.output().is_empty() {
-            match outbound
-                .outbox
-                .poll_write(Pin::new(&mut self.io), cx, self.machine.output())
-            {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(len)) => self.info.counters().count_sent(len),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        Pin::new(&mut self.io).poll_flush(cx)
     }
 }
 

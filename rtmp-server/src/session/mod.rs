@@ -1,15 +1,18 @@
 //! One connection of a client.
 
 mod calls;
+mod deadlines;
 mod driver;
 mod events;
 mod fanout;
 mod follower;
+mod goodbye;
 mod log_budget;
 #[cfg(all(test, shuttle))]
 mod model;
 mod outbound;
 mod outbox;
+mod playing;
 mod successor;
 #[cfg(not(all(test, shuttle)))]
 mod tcp;

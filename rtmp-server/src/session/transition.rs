@@ -9,8 +9,8 @@ use rtmp_core::message::{PlayOptions, Status, StatusCode, Transition};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::driver::{Driver, protocol};
-use super::events::MAX_PLAYLIST;
 use super::outbound::Player;
+use super::playing::MAX_PLAYLIST;
 use super::successor::Successor;
 use crate::CloseReason;
 
