@@ -13,8 +13,14 @@ pub fn tracks(file: &[u8]) -> Option<Vec<Vec<&[u8]>>> {
     let (Some(&(_, mut body)), None) = (descriptions.next(), descriptions.next()) else {
         return None;
     };
+    let tracks_said = self::boxes(body)?
+        .iter()
+        .filter(|(name, _)| name == b"trak")
+        .count();
     let moov = Moov::decode_body(&mut body).ok()?;
-    let is_plain = moov.mvex.is_none() && !boxes.iter().any(|(name, _)| name == b"moof");
+    // It leaves out what it does not understand.
+    let is_whole = moov.trak.len() == tracks_said;
+    let is_plain = is_whole && moov.mvex.is_none() && !boxes.iter().any(|(name, _)| name == b"moof");
     let tracks: Option<Vec<_>> = moov.trak.iter().map(|track| samples(track, file)).collect();
     let len: usize = tracks.iter().flatten().flatten().map(|sample| sample.len()).sum();
     // More would be samples that share their bytes.
