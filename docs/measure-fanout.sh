@@ -25,7 +25,7 @@ measure() { # SERVER PLAYERS ROUND
     start "$1"
     if [ "$1" != floor ]; then
         "${prefix[@]}" taskset -c "$load_core" "$BIN_DIR/bench" publishers "$url" "$work/stream.flv" --stamp >"$work/publisher.log" 2>&1 &
-        publisher=$!
+        clients=$!
         sleep 1
     fi
     if ! "${prefix[@]}" taskset -c "$load_core" "$BIN_DIR/bench" players "$url" -n "$2" --seconds "$seconds" --pid "$server" --json \

@@ -1,53 +1,11 @@
-# What the measuring scripts share: read by measure-fanout.sh and measure-ingest.sh, which set $rounds, $seconds and
-# $output to their defaults before. Takes the options; leaves what else the command line has in "$@".
-#
-# The server runs on core $SERVER_CORE (0), its clients on core $LOAD_CORE (1), all over loopback. $SERVERS names what
-# to measure. $PREFIX goes before every command. $BIN_DIR has bench and relay; without it they are built.
-# Needs taskset, ffmpeg with libx264, and nginx with its RTMP module (Debian: nginx, libnginx-mod-rtmp).
+# What the scripts share that measure servers beside each other, measure-fanout.sh and measure-ingest.sh. $SERVERS names what
+# to measure. Needs nginx with its RTMP module (Debian: nginx, libnginx-mod-rtmp).
 
-while getopts r:s:o:h option; do
-    case $option in
-        r) rounds=$OPTARG ;;
-        s) seconds=$OPTARG ;;
-        o) output=$OPTARG ;;
-        *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 2 ;;
-    esac
-done
-shift $((OPTIND - 1))
-server_core=${SERVER_CORE:-0} load_core=${LOAD_CORE:-1}
-prefix=(${PREFIX:-})
+. "$(dirname "$0")/measure.bash"
 nginx_module=${NGINX_RTMP_MODULE:-/usr/lib/nginx/modules/ngx_rtmp_module.so}
-port=${PORT:-19350}
-url=rtmp://127.0.0.1:$port/live/cam
 
-root=$(cd "$(dirname "$0")/.." && pwd)
-for tool in taskset ffmpeg; do
-    command -v "$tool" >/dev/null || { echo "$0: $tool is missing" >&2; exit 1; }
-done
-if [ -z "${BIN_DIR:-}" ]; then
-    (cd "$root" && cargo build --release -p rtmp-examples --bin bench --bin relay)
-    BIN_DIR=${CARGO_TARGET_DIR:-$root/target}/release
-fi
-# Each connection needs a descriptor on both sides. Where we may not raise the limit, bench says what is missing.
-ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
-
-work=$(mktemp -d)
-server= publisher=
-stop() {
-    local pid
-    for pid in $publisher $server; do
-        kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
-    done
-    publisher= server=
-}
-trap 'stop; rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
-
-# 2.5 Mb/s: H.264 at 30 frames a second with a keyframe every two seconds, AAC at 128 kb/s.
-ffmpeg -v error -f lavfi -i testsrc2=size=1280x720:rate=30:duration=20 -f lavfi -i anoisesrc=amplitude=0.1:duration=20 \
-    -c:v libx264 -preset veryfast -pix_fmt yuv420p -g 60 -keyint_min 60 -sc_threshold 0 -bf 0 \
-    -b:v 2400k -minrate 2400k -maxrate 2400k -bufsize 1200k -x264-params nal-hrd=cbr:force-cfr=1 \
-    -c:a aac -b:a 128k -ar 44100 -ac 2 -f flv "$work/stream.flv"
+# 2.5 Mb/s: the pictures, and AAC at 128 kb/s.
+encode 2400 -f lavfi -i anoisesrc=amplitude=0.1:duration=20 -c:a aac -b:a 128k -ar 44100 -ac 2
 
 cat >"$work/nginx.conf" <<END
 load_module $nginx_module;
@@ -71,16 +29,7 @@ start() {
         nginx) set -- nginx -p "$work" -c "$work/nginx.conf" ;;
         *) echo "$0: there is no server $1" >&2; exit 1 ;;
     esac
-    "${prefix[@]}" taskset -c "$server_core" "$@" >"$work/server.log" 2>&1 &
-    server=$!
-    for _ in {1..100}; do
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
-        kill -0 "$server" 2>/dev/null || break
-        sleep 0.1
-    done
-    cat "$work/server.log" >&2
-    echo "$0: the server does not listen" >&2
-    exit 1
+    listen "$port" "$@"
 }
 
 # The first number behind a key of bench's report, in one of its objects if a second name is given.
