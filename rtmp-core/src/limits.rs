@@ -123,7 +123,8 @@ impl Limits {
     }
 
     /// What [`max_amf_values`](Self::max_amf_values) is for a server until it has accepted `connect`, which it may keep as
-    /// long as the connection lasts. A value takes some fifty bytes of memory, and as little as one on the wire.
+    /// long as the connection lasts. A value takes some fifty bytes of memory, and as little as one on the wire. Set it
+    /// after `max_amf_values`, which lowers it.
     #[must_use]
     pub fn max_amf_values_before_connect(mut self, count: usize) -> Self {
         self.max_amf_values_before_connect = count;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use socket2::SockRef;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, ToSocketAddrs};
-
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use tracing::debug;
 

@@ -8,7 +8,8 @@ use crate::{CloseReason, Deadline};
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// How long each stage of a session may take. A stage ends it when its time is over, whatever trickles in meanwhile.
-/// Times beyond ten years count as ten years.
+/// Times beyond ten years count as ten years. A process that has stood still puts all of them off once, see
+/// [`Expiry`](rtmp_core::Expiry).
 ///
 /// | timeout | default | what it bounds |
 /// |---|---|---|

@@ -71,7 +71,8 @@ struct Blocks {
 }
 
 impl Blocks {
-    /// The block for a message, without room for it if that is to have its own.
+    /// The block for a message, which goes into it if there is room, and has memory of its own if not. A long one begins no
+    /// other block.
     fn for_message(&mut self, message: &RawMessage) -> &mut BytesMut {
         let len = message.payload.len();
         if len <= MAX_SHARING_LEN {

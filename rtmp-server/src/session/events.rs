@@ -20,7 +20,6 @@ use tracing::{Span, debug, info, trace};
 
 use super::driver::{Driver, Publication, protocol};
 use crate::expiry::{Expiry, expire};
-
 use crate::{CallError, CloseReason, SessionInfo, StreamInfo, Verdict};
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
