@@ -16,8 +16,9 @@ use crate::CloseReason;
 const LINGER: Duration = Duration::from_secs(1);
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
-    /// Puts into the output what the client is told of the end.
+    /// Puts into the output what the client is told of the end. From here on only the session's task writes.
     pub(super) fn prepare_goodbye(&mut self, reason: &CloseReason) {
+        let outbound = self.outbound.begin_work();
         if !matches!(
             reason,
             CloseReason::ServerShutdown | CloseReason::Disposed(_) | CloseReason::TooSlow(_)
@@ -29,7 +30,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Driver<T> {
             // Fails only for streams that have ended; these need no word.
             let _ = self.machine.end_publish(publication.stream.id(), &unpublished);
         }
-        let outbound = self.outbound.begin_work();
         for player in &outbound.players {
             let _ = self.machine.end_play(player.stream.id());
         }
