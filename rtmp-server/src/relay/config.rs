@@ -83,7 +83,8 @@ pub enum Handover {
 /// | [`chunk_size`](Self::chunk_size) | 60,000 | sending |
 ///
 /// A stream holds no more than the largest of `max_gop_len`, `max_lag_len` and `max_history_len`, and one message more,
-/// besides its configuration.
+/// besides its configuration. Messages of a publisher that sends hundreds at a time share blocks of 64 KiB, of which up to
+/// a quarter stays unused; that is not counted.
 #[derive(Clone, Debug)]
 pub struct RelayConfig {
     pub(super) gop_cache: bool,
@@ -272,9 +273,9 @@ impl RelayConfig {
     /// larger writes cost less: gathering for a third of a second takes a fifth of the CPU time. What a player begins
     /// with is sent at once all the same.
     ///
-    /// Whatever the time, gathering ends at half of [`max_lag`](Self::max_lag), which is 5 s by default, and when half of
-    /// [`max_lag_len`](Self::max_lag_len) has come, or half of [`max_history_len`](Self::max_history_len) if that is less: so
-    /// no player is too slow for this alone.
+    /// Whatever the time, gathering ends at half of [`max_lag`](Self::max_lag), by default after 5 s, and when half of
+    /// [`max_lag_len`](Self::max_lag_len) has come, or half of [`max_history_len`](Self::max_history_len) if that is less:
+    /// so no player is too slow for this alone.
     #[must_use]
     pub fn latency(mut self, time: Duration) -> Self {
         self.latency = time;
