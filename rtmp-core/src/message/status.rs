@@ -141,9 +141,10 @@ status_codes! {
     SharedObjectUriMismatch = "SharedObject.UriMismatch", Error, "the shared object belongs to another address";
 }
 
+/// Escaped and cut as in a [`Status`]; [`as_str`](Self::as_str) is the code as it came.
 impl fmt::Display for StatusCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        Shown(self.as_str()).fmt(f)
     }
 }
 
@@ -225,13 +226,31 @@ impl Status {
     }
 }
 
+/// Code and description, escaped and cut: they come from the other end, and go to terminals and logs.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.code.as_str(), self.description.as_str()) {
             ("", "") => f.write_str("a status without code"),
-            ("", description) => write!(f, "{}", description.escape_debug()),
-            (code, "") => write!(f, "{}", code.escape_debug()),
-            (code, description) => write!(f, "{} ({})", code.escape_debug(), description.escape_debug()),
+            ("", text) | (text, "") => write!(f, "{}", Shown(text)),
+            (code, description) => write!(f, "{} ({})", Shown(code), Shown(description)),
+        }
+    }
+}
+
+/// So many characters of a text are shown.
+const MAX_SHOWN: usize = 1024;
+
+struct Shown<'a>(&'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(text) = self;
+        let end = text.char_indices().nth(MAX_SHOWN).map(|(at, _)| at);
+        let head = end.and_then(|end| text.get(..end)).unwrap_or(text);
+        write!(f, "{}", head.escape_debug())?;
+        match end {
+            Some(_) => write!(f, "... ({} bytes)", text.len()),
+            None => Ok(()),
         }
     }
 }
@@ -258,5 +277,18 @@ mod tests {
     fn anything_but_an_object_is_a_status_without_code() {
         assert_eq!(Status::from_value(&Value::Null).code.as_str(), "");
         assert_eq!(Status::from_value(&Value::from("no")).to_string(), "no");
+    }
+
+    #[test]
+    fn what_steers_a_terminal_is_shown_escaped_and_what_is_long_is_cut() {
+        let code = StatusCode::Other("\u{1b}[2J\u{9b}31m\r\n\u{202e}".to_owned());
+        let status = Status::new(code, "x".repeat(1024));
+        let escaped = r"\u{1b}[2J\u{9b}31m\r\n\u{202e}";
+        assert_eq!(status.to_string(), format!("{escaped} ({})", "x".repeat(1024)));
+        assert_eq!(status.code.to_string(), escaped);
+        let text = "ö".repeat(500_000);
+        let status = Status::new(StatusCode::Other(text.clone()), text);
+        let cut = format!("{}... (1000000 bytes)", "ö".repeat(1024));
+        assert_eq!(status.to_string(), format!("{cut} ({cut})"));
     }
 }
