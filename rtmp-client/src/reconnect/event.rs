@@ -57,7 +57,8 @@ pub enum ReconnectEvent<'a> {
         /// Where to.
         url: &'a RtmpUrl,
     },
-    /// The server asked to reconnect and that is not possible, or too often. The connection goes on.
+    /// The server asked to reconnect and that is not possible, or too often. The connection goes on. What else the server
+    /// asks for in vain is not told until requests are counted anew ([`stable_after`](super::ReconnectPolicy::stable_after)).
     MoveFailed {
         /// Why.
         error: &'a Error,

@@ -9,11 +9,12 @@ use rtmp_core::url::RtmpUrl;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::moves::Moves;
 use super::policy::{Backoff, Retry};
 use super::{ReconnectEvent, ReconnectPolicy};
 use crate::error::{CloseReason, Operation};
 use crate::open::{Opened, Role, open};
-use crate::redirect::{Hops, of_reconnect_request};
+use crate::redirect::Hops;
 use crate::{ClientBuilder, ClientConn, ConnectionStatus, Error};
 
 /// Makes connections and keeps the current one. What comes over it is left to the handle that has this.
@@ -21,8 +22,7 @@ use crate::{ClientBuilder, ClientConn, ConnectionStatus, Error};
 pub(super) struct Line<R: Role> {
     way: Way<R>,
     backoff: Backoff,
-    /// Where requests to reconnect have led since the connection was stable.
-    moves: Vec<RtmpUrl>,
+    moves: Moves,
     connections: u64,
     last_outage: Duration,
     state: State<R::Handle>,
@@ -91,7 +91,7 @@ impl<R: Role> Line<R> {
                 away: None,
             },
             backoff: Backoff::default(),
-            moves: Vec::new(),
+            moves: Moves::default(),
             connections: 0,
             last_outage: Duration::ZERO,
             state: State::Idle,
@@ -187,9 +187,6 @@ impl<R: Role> Line<R> {
         while let State::Up(up) = &mut self.state
             && let Poll::Ready(Ok(status)) = up.opened.moves.poll_next(cx)
         {
-            if self.way.policy.is_stable_after(up.since.elapsed()) {
-                self.moves.clear();
-            }
             if let Next::None = up.next
                 && self.way.builder.config().max_redirects > 0
                 && let Err(error) = self.move_on(&status)
@@ -229,16 +226,10 @@ impl<R: Role> Line<R> {
             return Ok(());
         };
         let limit = self.way.builder.config().max_redirects;
-        let to = of_reconnect_request(&up.opened.url, status)?;
-        if self.moves.is_empty() {
-            self.moves.push(up.opened.url.clone());
-        }
-        self.moves.push(to.clone());
-        if self.moves.len() - 1 > limit {
-            let hops = self.moves.clone();
-            self.moves.pop();
-            return Err(Error::TooManyRedirects { hops, limit });
-        }
+        let (from, policy) = (&up.opened.url, &self.way.policy);
+        let Some(to) = self.moves.follow(from, up.since, status, limit, policy)? else {
+            return Ok(());
+        };
         self.way
             .policy
             .observe(ReconnectEvent::MoveRequested { url: &to });
@@ -276,7 +267,7 @@ impl<R: Role> Line<R> {
         };
         if self.way.policy.is_stable_after(up.since.elapsed()) {
             self.backoff = Backoff::default();
-            self.moves.clear();
+            self.moves = Moves::default();
         }
         self.way.policy.observe(ReconnectEvent::Lost { error: &error });
         if let Next::Ready(opened) = up.next {

@@ -33,10 +33,13 @@
 //! while they keep the old one, and then go over: a publisher at a keyframe, a playback when it has received what the
 //! old connection has for it. Several such requests in a row are followed as often as
 //! [`max_redirects`](crate::ClientBuilder::max_redirects) allows, which is never with 0, and none from `rtmps` to `rtmp`.
+//! They are in a row until none was followed for the time of
+//! [`stable_after`](ReconnectPolicy::stable_after).
 
 mod continuity;
 mod event;
 mod line;
+mod moves;
 mod playback;
 mod policy;
 mod publisher;

@@ -69,8 +69,9 @@ impl ReconnectPolicy {
         self
     }
 
-    /// How long a connection has to last until retries, and what the server asks for, are counted anew behind it. Until
-    /// then a server that accepts and closes at once meets growing delays.
+    /// How long a connection has to last until retries, and the server's requests to reconnect, are counted anew behind
+    /// it. Until then a server that accepts and closes at once meets growing delays. Requests to reconnect are counted anew
+    /// as long behind the last one that was followed, so that a server can not send its clients around without end.
     #[must_use]
     pub fn stable_after(mut self, time: Duration) -> Self {
         self.stable_after = time;

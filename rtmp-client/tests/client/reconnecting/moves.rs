@@ -272,3 +272,33 @@ async fn a_playback_moves_when_the_server_asks_and_loses_nothing_of_the_old_conn
     assert!(matches!(old.next().await, Some(ServerEvent::StopPlay { .. })));
     playback.close().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_asks_without_end_is_followed_now_and_then_and_told_of_once() {
+    let (builder, mut lines) = dialled_lines();
+    let told = Told::default();
+    let mut publisher = publisher(builder.max_redirects(2), told.policy());
+    let (_, (_, _, mut server)) = tokio::join!(publisher.connect(), accept_publisher(&mut lines));
+    told.take();
+    // The connection is stable, and nobody takes the ones that are asked for.
+    sleep(Duration::from_secs(10)).await;
+    for url in ["rtmp://b.example.org/live", "http://b.example.org/live"] {
+        for at in 0..50 {
+            ask_to_reconnect(&mut server, Some(url)).await;
+            publisher.send(keyframe(at)).await.unwrap();
+            settle().await;
+            // What was dialled is refused.
+            while let Ok((_, line)) = lines.try_recv() {
+                drop(line);
+                settle().await;
+                publisher.send(keyframe(at)).await.unwrap();
+            }
+            server.media().await;
+        }
+    }
+    let told = told.take();
+    let count = |text: &str| told.iter().filter(|line| line.contains(text)).count();
+    assert_eq!(count("the server asks to reconnect"), 2, "{told:?}");
+    assert_eq!(count("more than 2 redirects"), 1, "{told:?}");
+    assert_eq!(count("redirects to a wrong URL"), 0, "{told:?}");
+}
