@@ -14,8 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, dup
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::support::{
-    LINE, Server, URL, connect, connect_raw, create_stream_raw, dial_raw, play, publish, stream_id, text,
-    video,
+    LINE, Raw, Server, URL, connect, connect_raw, create_stream_raw, dial_raw, play, publish, stream_id,
+    text, video,
 };
 
 fn assert_timeout(error: &Error, expected: Operation) {
@@ -83,6 +83,36 @@ async fn a_connect_that_is_not_answered_times_out_and_closes() {
             ..
         })
     ));
+}
+
+/// Says something every second for a minute, and never what is waited for.
+async fn talk(raw: &mut Raw) {
+    for _ in 0..60 {
+        raw.send(0, rtmp_client::Command::new("onBWDone")).await;
+        raw.send_status(0, Status::new(StatusCode::from("x"), "")).await;
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_talks_and_does_not_answer_has_no_more_time() {
+    let (conn, mut raw) = dial_raw().await;
+    tokio::select! {
+        connected = conn.connect(ConnectRequest::default()) => {
+            assert_timeout(&connected.unwrap_err(), Operation::Connect);
+        }
+        () = talk(&mut raw) => panic!("no deadline"),
+    }
+    let (conn, stream, mut raw) = create_stream_raw(1).await;
+    let ask = async {
+        assert_timeout(&conn.create_stream().await.unwrap_err(), Operation::CreateStream);
+        let played = stream.play(PlayRequest::new("cam")).await;
+        assert_timeout(&played.unwrap_err(), Operation::Play);
+    };
+    tokio::select! {
+        () = ask => {}
+        () = talk(&mut raw) => panic!("no deadline"),
+    }
 }
 
 #[tokio::test(start_paused = true)]
