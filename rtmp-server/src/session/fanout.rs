@@ -192,7 +192,7 @@ impl Worker {
                 outbound.touch();
             }
             for outbound in self.each.drain(group..) {
-                outbound.write_now(&mut self.spare);
+                outbound.serve(&mut self.spare);
             }
         }
     }

@@ -249,11 +249,15 @@ impl Outbound {
         }
     }
 
+    /// Its turn in the fan-out's queue has come. From here on whoever wakes queues it up anew.
+    pub(super) fn serve(self: Arc<Self>, spare: &mut Outbox) {
+        self.is_queued.swap(false, Ordering::AcqRel);
+        self.write_now(spare);
+    }
+
     /// Writes media in the place of the session's task, as far as the system takes them at once. `spare` is an outbox
     /// to use meanwhile, so that those who keep nothing need no memory for it.
     pub(super) fn write_now(self: Arc<Self>, spare: &mut Outbox) {
-        // From here on whoever wakes queues it up anew.
-        self.is_queued.swap(false, Ordering::AcqRel);
         let Some((mut writer, Direct { socket, .. })) = self.try_writer().zip(self.direct.as_ref()) else {
             return self.task.wake();
         };
